@@ -1,0 +1,1 @@
+"""Instruction sets: encode, decode and print classic and extended BPF."""

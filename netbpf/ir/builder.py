@@ -1,0 +1,145 @@
+"""Build a Program front to back, skipping what is already known.
+
+Code is emitted in topological order: a label is placed only when all jumps to it exist, so at
+every point the builder knows which registers are assigned on *every* path to it. With `reuse`,
+an assignment to such a register is not emitted again (see ir.program: it would give the same
+value); without it (-O0) everything is emitted as asked for.
+Depends on ir.program.
+"""
+
+from __future__ import annotations
+
+from netbpf.errors import IrError, Span
+from netbpf.ir.program import (
+    Alu,
+    AluOp,
+    Block,
+    Branch,
+    Cmp,
+    Const,
+    Copy,
+    Insn,
+    Jump,
+    Label,
+    Load,
+    Member,
+    Meta,
+    MetaField,
+    Program,
+    Reg,
+    Return,
+    Terminator,
+    Verdict,
+    written,
+)
+
+
+class Builder:
+    """One program under construction. Not reusable after `finish`."""
+
+    def __init__(self, text: str = "", *, reuse: bool = True) -> None:
+        self.span: Span | None = None  # given to everything emitted from now on
+        self._text = text
+        self._reuse = reuse
+        self._blocks: list[Block] = []
+        self._label: Label | None = Label("entry")  # None: the current point is unreachable
+        self._insns: list[Insn] = []
+        self._known: set[Reg] = set()  # assigned on every path to the current point
+        self._arriving: dict[Label, set[Reg]] = {}  # the same, for labels not yet placed
+        self._count = 0
+
+    def label(self, hint: str = "b") -> Label:
+        """Return a fresh label, to be jumped to and then placed."""
+        self._count += 1
+        return Label(f"{hint}{self._count}")
+
+    @property
+    def reachable(self) -> bool:
+        """Whether code emitted now can run."""
+        return self._label is not None
+
+    def knows(self, reg: Reg) -> bool:
+        """Whether `reg` is assigned on every path to here, and may be used as it stands."""
+        return self._reuse and reg in self._known
+
+    def place(self, label: Label) -> None:
+        """Continue at `label`; falls through from the current point if that is open."""
+        if self._label is not None:
+            self.jump(label)
+        known = self._arriving.pop(label, None)
+        self._label = None if known is None else label
+        self._known = known or set()
+
+    # -- instructions: each returns the register that holds the value --------------------------
+
+    def const(self, value: int, dst: str | None = None) -> Reg:
+        """Give a constant a register (rarely needed: operands may be plain integers)."""
+        reg = Reg(dst or f"k{value & 0xFFFFFFFF:x}")
+        return self._emit(Const(reg, value & 0xFFFFFFFF, self.span))
+
+    def copy(self, dst: str, src: Reg) -> Reg:
+        """Assign the join `dst` from `src`."""
+        return self._emit(Copy(Reg(dst), src, self.span))
+
+    def load(self, base: Reg | None, offset: int, width: int, dst: str | None = None) -> Reg:
+        """Load from the packet; the default name says where from."""
+        where = f"{base}+{offset}" if base else str(offset)
+        return self._emit(Load(Reg(dst or f"[{where}:{width}]"), base, offset, width, self.span))
+
+    def meta(self, field: MetaField) -> Reg:
+        """Read what the hook knows."""
+        return self._emit(Meta(Reg(field.value), field, self.span))
+
+    def alu(self, op: AluOp, a: Reg, b: Reg | int, dst: str | None = None) -> Reg:
+        """Compute; the default name is the expression."""
+        return self._emit(Alu(Reg(dst or f"({a}{op.value}{b})"), op, a, b, self.span))
+
+    # -- ways out of the current block ----------------------------------------------------------
+
+    def jump(self, target: Label) -> None:
+        """End the block with a jump."""
+        self._close(Jump(target, self.span))
+
+    def branch(self, op: Cmp, a: Reg, b: Reg | int, then: Label, orelse: Label) -> None:
+        """End the block with a comparison."""
+        self._close(Branch(op, a, b, then, orelse, self.span))
+
+    def member(
+        self,
+        regs: tuple[Reg, ...],
+        members: tuple[tuple[int, int], ...],
+        then: Label,
+        orelse: Label,
+    ) -> None:
+        """End the block with a set test."""
+        self._close(Member(regs, members, then, orelse, self.span))
+
+    def ret(self, verdict: Verdict) -> None:
+        """End the block with a verdict."""
+        self._close(Return(verdict, self.span))
+
+    def finish(self, outputs: tuple[Reg, ...] = ()) -> Program:
+        """Return the program; every label must have been placed, every path ended."""
+        if self._label is not None or self._arriving:
+            raise IrError(f"unfinished program: open {self._label}, unplaced {list(self._arriving)}")
+        return Program(tuple(self._blocks), self._text, outputs)
+
+    # -- beneath ---------------------------------------------------------------------------------
+
+    def _emit(self, insn: Insn) -> Reg:
+        dst = written(insn)
+        assert dst is not None
+        if self._label is not None and not self.knows(dst):
+            self._insns.append(insn)
+            self._known.add(dst)
+        return dst
+
+    def _close(self, term: Terminator) -> None:
+        if self._label is None:
+            return
+        block = Block(self._label, tuple(self._insns), term)
+        self._blocks.append(block)
+        for target in block.targets():
+            before = self._arriving.get(target)
+            self._arriving[target] = self._known & before if before is not None else set(self._known)
+        self._label, self._insns = None, []

@@ -1,0 +1,1 @@
+"""Protocol facts: numbers, header fields and link types, each with its source."""

@@ -1,0 +1,124 @@
+"""Specs: what a compilation yields. Frozen, deterministic, no file descriptor in them.
+
+Everything before a Spec is pure; everything after it owns kernel resources (objects, link).
+Depends on errors, uapi, asm, proto.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from netbpf.asm.cbpf import Insn as ClassicInsn
+from netbpf.asm.ebpf import Insn
+from netbpf.errors import Span
+from netbpf.proto.linktype import LinkType
+from netbpf.uapi.bpf import AttachType, MapFlag, MapType, ProgFlag, ProgType
+
+
+class Target(Enum):
+    """What code is generated for; the value is the word of `--target` and `--at`."""
+
+    CBPF = "cbpf"
+    XDP = "xdp"
+    TC = "tc"  # clsact or tcx ingress
+    TC_EGRESS = "tc-egress"
+    SOCKET = "socket"
+
+
+class Action(Enum):
+    """What a filter does with packets."""
+
+    COUNT = "count"  # observe only
+    DROP = "drop"  # drop what matches
+    PASS = "pass"  # drop what does not match
+
+
+class Key(Enum):
+    """What packets are counted by; the value is the word of `--by`."""
+
+    PORT = "port"  # destination port (TCP, UDP, SCTP)
+    SPORT = "sport"
+    PROTO = "proto"  # IP protocol
+    SRC = "src"
+    DST = "dst"
+    FLOW = "flow"  # protocol, addresses, ports
+
+
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """A map to create. Sizes in bytes; `key_type` and `value_type` name BTF types for ELF output.
+
+    `init` holds (key, value) byte pairs written before the program runs; `freeze` makes the map
+    read-only to user space afterwards.
+    """
+
+    name: str
+    type: MapType
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: MapFlag = MapFlag(0)
+    init: tuple[tuple[bytes, bytes], ...] = ()
+    freeze: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CounterTable:
+    """One `--by` table: which map holds it, and how many entries it has room for."""
+
+    key: Key
+    map: str
+    capacity: int
+    exact: bool  # False: least recently used entries are evicted, and the evictions counted
+
+
+@dataclass(frozen=True, slots=True)
+class CounterLayout:
+    """Where a program counts. All numbers are u64 in host byte order, per CPU.
+
+    Map `totals` (PERCPU_ARRAY, one entry) holds: packets, bytes (that matched), dropped packets,
+    then one "entries created" counter per table, in the order of `tables`. A table's value is
+    packets, bytes. Array tables (port, sport, proto) are indexed by the number itself; the last
+    index counts packets that have none. Hash tables have the keys of observe.counters.
+    """
+
+    totals: str
+    tables: tuple[CounterTable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """An eBPF program ready to load, but for its maps' file descriptors.
+
+    `map_refs` are (instruction index, map name) of the ld_imm64 instructions to be patched.
+    `spans` has one entry per instruction: the text of `text` that it came from.
+    """
+
+    name: str
+    type: ProgType
+    attach_type: AttachType | None
+    insns: tuple[Insn, ...]
+    maps: tuple[MapSpec, ...]
+    map_refs: tuple[tuple[int, str], ...]
+    flags: ProgFlag = ProgFlag(0)
+    license: str = "Dual BSD/GPL"
+    text: str = ""
+    spans: tuple[Span | None, ...] = ()
+    target: Target | None = None
+    action: Action = Action.COUNT
+    linktype: LinkType = LinkType.EN10MB
+    counters: CounterLayout | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicFilter:
+    """A classic BPF program, for SO_ATTACH_FILTER, `tc … bpf bytecode` and xt_bpf."""
+
+    insns: tuple[ClassicInsn, ...]
+    linktype: LinkType
+    snaplen: int
+    text: str = ""
+    spans: tuple[Span | None, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Kernel constants, one file per kernel header. A test holds them against the kernel's BTF."""
