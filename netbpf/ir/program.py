@@ -133,7 +133,10 @@ class Alu:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """End with "no match" unless base + end (bytes, exclusive) lies within the captured bytes."""
+    """End with "no match" unless base + end (bytes, exclusive) lies within the captured bytes.
+
+    Unlike a Load's, this sum does not wrap: a Bound that holds covers every load below it.
+    """
 
     base: Reg | None
     end: int
