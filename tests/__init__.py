@@ -1,0 +1,1 @@
+"""The tests of netbpf; docs/testing.md says what each directory proves."""
