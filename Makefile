@@ -1,9 +1,12 @@
-# netbpf: `make` shows what there is to do. Each target sets up what it needs first.
+# netbpf: `make` shows what there is to do. Every target sets up what it needs first.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
+SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
+
+export PYTHON
 
 .DEFAULT_GOAL := help
 
@@ -12,11 +15,43 @@ help: ## Show this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 .PHONY: setup
-setup: $(STAMP) ## Make the virtual environment .venv with netbpf and its tools in it
+setup: $(STAMP) ## Make the virtual environment .venv, with netbpf and its tools in it
 
 $(STAMP): pyproject.toml
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/system-packages venv
+	@scripts/system-packages venv
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev --editable .
 	@touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## See netbpf at work, in two network namespaces that it makes and removes
+	@scripts/system-packages demo
+	$(SUDO) $(BIN)/netbpf lab
+
+.PHONY: test
+test: $(STAMP) ## Run the tests: all of them as root, else those that need no root
+	@scripts/system-packages test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## Check format, style, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: format
+format: $(STAMP) ## Format the code and mend what can be mended by rule
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: wheel
+wheel: $(STAMP) ## Build dist/netbpf-….whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+.PHONY: clean
+clean: ## Remove the virtual environment and everything that was built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
