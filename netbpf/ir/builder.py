@@ -33,6 +33,8 @@ from netbpf.ir.program import (
     written,
 )
 
+_LONGEST_NAME = 48  # characters; names that spell nested expressions would grow without end
+
 
 class Builder:
     """One program under construction. Not reusable after `finish`."""
@@ -47,6 +49,7 @@ class Builder:
         self._known: set[Reg] = set()  # assigned on every path to the current point
         self._arriving: dict[Label, set[Reg]] = {}  # the same, for labels not yet placed
         self._count = 0
+        self._short: dict[str, Reg] = {}  # for names that would grow with the expression
 
     def label(self, hint: str = "b") -> Label:
         """Return a fresh label, to be jumped to and then placed."""
@@ -84,7 +87,8 @@ class Builder:
     def load(self, base: Reg | None, offset: int, width: int, dst: str | None = None) -> Reg:
         """Load from the packet; the default name says where from."""
         where = f"{base}+{offset}" if base else str(offset)
-        return self._emit(Load(Reg(dst or f"[{where}:{width}]"), base, offset, width, self.span))
+        reg = Reg(dst) if dst else self._name(f"[{where}:{width}]")
+        return self._emit(Load(reg, base, offset, width, self.span))
 
     def meta(self, field: MetaField) -> Reg:
         """Read what the hook knows."""
@@ -92,7 +96,8 @@ class Builder:
 
     def alu(self, op: AluOp, a: Reg, b: Reg | int, dst: str | None = None) -> Reg:
         """Compute; the default name is the expression."""
-        return self._emit(Alu(Reg(dst or f"({a}{op.value}{b})"), op, a, b, self.span))
+        reg = Reg(dst) if dst else self._name(f"({a}{op.value}{b})")
+        return self._emit(Alu(reg, op, a, b, self.span))
 
     # -- ways out of the current block ----------------------------------------------------------
 
@@ -121,10 +126,18 @@ class Builder:
     def finish(self, outputs: tuple[Reg, ...] = ()) -> Program:
         """Return the program; every label must have been placed, every path ended."""
         if self._label is not None or self._arriving:
-            raise IrError(f"unfinished program: open {self._label}, unplaced {list(self._arriving)}")
+            raise IrError(
+                f"unfinished program: open {self._label}, unplaced {list(self._arriving)}"
+            )
         return Program(tuple(self._blocks), self._text, outputs)
 
     # -- beneath ---------------------------------------------------------------------------------
+
+    def _name(self, text: str) -> Reg:
+        """Return the register for an expression; a long one gets a number, always the same."""
+        if len(text) <= _LONGEST_NAME:
+            return Reg(text)
+        return self._short.setdefault(text, Reg(f"t{len(self._short)}"))
 
     def _emit(self, insn: Insn) -> Reg:
         dst = written(insn)
@@ -141,5 +154,7 @@ class Builder:
         self._blocks.append(block)
         for target in block.targets():
             before = self._arriving.get(target)
-            self._arriving[target] = self._known & before if before is not None else set(self._known)
+            self._arriving[target] = (
+                self._known & before if before is not None else set(self._known)
+            )
         self._label, self._insns = None, []
