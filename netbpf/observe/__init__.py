@@ -1,0 +1,1 @@
+"""What is seen of packets from user space: capture files and counters."""
