@@ -25,7 +25,6 @@ from netbpf.ir.program import (
     Jump,
     Label,
     Load,
-    Member,
     Meta,
     MetaField,
     Program,
