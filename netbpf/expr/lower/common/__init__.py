@@ -1,0 +1,1 @@
+"""What means the same in both dialects, lowered over `lower.layers`."""
