@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_names_are_the_zoos_names():
+def test_names_are_the_zoos_names() -> None:
     assert tuple(packets.zoo()) == packets.NAMES
 
 
