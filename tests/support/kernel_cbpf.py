@@ -9,9 +9,14 @@ import ctypes
 import socket
 import struct
 from collections.abc import Sequence
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from netbpf.asm.cbpf import Insn, encode
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
 
 SO_ATTACH_FILTER = 26  # include/uapi/asm-generic/socket.h
 
@@ -45,7 +50,7 @@ class KernelFilter:
         self._here.close()
         self._there.close()
 
-    def __enter__(self) -> KernelFilter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
