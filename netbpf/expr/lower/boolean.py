@@ -12,7 +12,6 @@ Iterative, so that nesting is bounded by memory only. Depends on ir.builder and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from netbpf.expr.nodes import BoolOp, Chain, Expr, Not, Test
 from netbpf.ir.builder import Builder
@@ -20,7 +19,7 @@ from netbpf.ir.program import Label
 
 
 class DialectLowering:
-    """How one dialect lowers tests. The scope hooks are for what shifts offsets in a branch only."""
+    """How one dialect lowers tests; scopes are for what shifts offsets in one branch only."""
 
     builder: Builder
 
@@ -89,7 +88,7 @@ class _Follow:
     node: Test
 
 
-_Step = Union[_Visit, _Restore, _Follow]
+_Step = _Visit | _Restore | _Follow
 
 
 def _chain_steps(chain: Chain, whole: _Visit, dialect: DialectLowering) -> list[_Step]:
@@ -100,12 +99,12 @@ def _chain_steps(chain: Chain, whole: _Visit, dialect: DialectLowering) -> list[
     starts: list[Label | None] = [None, *(dialect.builder.label() for _ in chain.rest)]
     yes, no = whole.yes, whole.no
     visits: list[_Visit] = []
-    for term, join, start in zip(reversed(operands), reversed(joins), reversed(starts)):
+    for term, join, start in zip(operands[::-1], joins[::-1], starts[::-1], strict=True):
         visits.append(_Visit(term, yes, no, start))
         if start is not None:
             yes, no = (start, no) if join is BoolOp.AND else (yes, start)
     steps: list[_Step] = []
-    for visit, join in zip(reversed(visits), joins):
+    for visit, join in zip(visits[::-1], joins, strict=True):
         if join is BoolOp.OR:
             steps.append(_Restore(outer))
         steps.append(visit)

@@ -1,7 +1,7 @@
 """Where the layers of a packet begin: the question that the two dialects answer differently.
 
-What needs no other answer is lowered once, in `lower.common`, for both: link-layer types, IPv4, ARP,
-RARP and IPv6 hosts and nets, Ethernet addresses, broadcast and multicast, LLC, ISO, DECnet,
+What needs no other answer is lowered once, in `lower.common`, for both: link-layer types, IPv4,
+ARP, RARP and IPv6 hosts and nets, Ethernet addresses, broadcast and multicast, LLC, ISO, DECnet,
 directions, and every complaint about qualifiers. A dialect gives its `Layers`, and lowers itself
 what differs: VLAN tags and tunnels, protocols and ports behind IPv6 headers, `proto[…]`.
 Depends on ir.builder and proto.

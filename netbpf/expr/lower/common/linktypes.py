@@ -58,7 +58,7 @@ def link_protocol_is(layers: Layers, protocol: int, span: Span) -> Test:
 
 
 def _behind_labels(layers: Layers, protocol: int, span: Span) -> Test:
-    """MPLS names no protocol: the last label must be the bottom, and the nibble tells (RFC 4928)."""
+    """MPLS names no protocol: behind the bottom label the first nibble tells (RFC 4928)."""
     if protocol not in (EtherType.IPV4, EtherType.IPV6):
         raise refuse(layers, "unsupported protocol over mpls", span)
     return every(layers.builder, bottom_of_stack(layers), _version_is(layers, protocol))
@@ -132,7 +132,7 @@ def _cooked(layers: Layers, protocol: int, span: Span) -> Test:
     return _type_is(layers, protocol)
 
 
-_PPP_NAMES = {
+_PPP_NAMES: dict[int, PppProtocol] = {
     EtherType.IPV4: PppProtocol.IPV4,
     EtherType.IPV6: PppProtocol.IPV6,
     EtherType.DECNET: PppProtocol.DECNET,
@@ -146,8 +146,7 @@ _PPP_NAMES = {
 
 def _ppp(layers: Layers, protocol: int, span: Span) -> Test:
     """PPP has numbers of its own for some protocols; any other number is taken for one of these."""
-    names: dict[int, int] = dict(_PPP_NAMES)
-    number = names.get(protocol, protocol)
+    number = _PPP_NAMES.get(protocol, protocol)
     check_most(layers, "PPP protocol", number, 0xFFFF, span)
     return _type_is(layers, number)
 
@@ -163,9 +162,7 @@ def _address_family(layers: Layers, protocol: int) -> Test:
     if layers.linktype is LinkType.NULL:
         swapped = (int.from_bytes(family.to_bytes(4, "little"), "big") for family in families)
         families = (*families, *swapped)
-    return some(
-        builder, *(field_is(layers, layers.link, 0, 4, family) for family in families)
-    )
+    return some(builder, *(field_is(layers, layers.link, 0, 4, family) for family in families))
 
 
 def _bare_ip(layers: Layers, protocol: int) -> Test:

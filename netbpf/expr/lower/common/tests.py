@@ -64,9 +64,7 @@ def go_on(builder: Builder, test: Test, no: Label) -> None:
     builder.place(onward)
 
 
-def field_is(
-    layers: Layers, at: At, offset: int, width: int, value: int, mask: int = U32
-) -> Test:
+def field_is(layers: Layers, at: At, offset: int, width: int, value: int, mask: int = U32) -> Test:
     """Return the test of (bytes & mask) == value; a mask of 0 loads nothing."""
     builder = layers.builder
     if mask == 0:

@@ -1,0 +1,163 @@
+"""Tests whether IPv6 addresses are in a set of prefixes.
+
+An address is compared word by word, and a word is loaded only where those before it agree: that
+is libpcap's order of loads. A large set keeps to it level by level: which elements agree in the
+first word, which in the first two, … Where a large set is asked of source *or* destination, all of
+it is compared with the source before the destination's second word is looked at, and an element
+within another is left out: on packets cut off inside an address, and only there, that may decide
+otherwise than element after element would.
+Depends on ir.builder and common.tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netbpf.expr.lower.common.sets import Range, merged
+from netbpf.expr.lower.common.tests import Test, every, field_is, some
+from netbpf.expr.lower.layers import Layers
+from netbpf.expr.nodes import Direction
+from netbpf.ir.program import U32, Label, Reg
+
+SMALL = 8
+"""Up to this many elements, each is compared by itself."""
+
+WORDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix6:
+    """An IPv6 prefix: the address as a number, no bits set behind `length`."""
+
+    value: int
+    length: int
+
+    @property
+    def words(self) -> int:
+        """How many of the address's words must be looked at."""
+        return (self.length + 31) // 32
+
+    def first(self, words: int) -> Range:
+        """Return what the first words of its addresses are, as a number of that many words."""
+        high = self.value | ((1 << 128 - self.length) - 1)
+        shift = 128 - 32 * words
+        return Range(self.value >> shift, high >> shift)
+
+
+def pair_in6(
+    layers: Layers,
+    src: int,
+    dst: int,
+    prefixes: Sequence[Prefix6],
+    direction: Direction | None,
+) -> Test:
+    """Return the test that an address of the pair, at offsets `src` and `dst`, is in the set."""
+    builder = layers.builder
+    if direction in (Direction.SRC, Direction.DST):
+        return _address_in(layers, src if direction is Direction.SRC else dst, prefixes)
+    if direction is Direction.AND:
+        both = (every(builder, _is(layers, src, p), _is(layers, dst, p)) for p in prefixes)
+        return some(builder, *both)
+    if len(prefixes) <= SMALL:
+        pairs = (test for p in prefixes for test in (_is(layers, src, p), _is(layers, dst, p)))
+        return some(builder, *pairs)
+    return some(
+        builder,
+        _is(layers, src, prefixes[0]),
+        _touched(layers, dst),
+        _address_in(layers, src, prefixes),
+        _address_in(layers, dst, prefixes),
+    )
+
+
+def _is(layers: Layers, offset: int, prefix: Prefix6) -> Test:
+    """Return the test for one prefix: words in order, none that the prefix leaves open."""
+    mask = ((1 << prefix.length) - 1) << 128 - prefix.length
+    tests = []
+    for word in range(WORDS):
+        shift = 96 - 32 * word
+        value, part = prefix.value >> shift & U32, mask >> shift & U32
+        tests.append(field_is(layers, layers.network, offset + 4 * word, 4, value, part))
+    return every(layers.builder, *tests)
+
+
+def _touched(layers: Layers, offset: int) -> Test:
+    """Load an address's first word: a test that never holds."""
+
+    def emit(_: Label, no: Label) -> None:
+        _word(layers, offset, 0)
+        layers.builder.jump(no)
+
+    return emit
+
+
+def _word(layers: Layers, offset: int, word: int) -> Reg:
+    network = layers.network()
+    return layers.load(network.base, network.offset + offset + 4 * word, 4)
+
+
+def _address_in(layers: Layers, offset: int, prefixes: Sequence[Prefix6]) -> Test:
+    builder = layers.builder
+    if len(prefixes) <= SMALL:
+        return some(builder, *(_is(layers, offset, prefix) for prefix in prefixes))
+    levels = _levels(prefixes)
+    if not levels:
+        return every(builder)
+
+    def emit(yes: Label, no: Label) -> None:
+        loaded: list[Reg] = []
+        for decided, open_ in levels:
+            loaded.append(_word(layers, offset, len(loaded)))
+            if decided:
+                other = builder.label()
+                _member(layers, loaded, decided, yes, other)
+                builder.place(other)
+            if open_:
+                deeper = builder.label()
+                _member(layers, loaded, open_, deeper, no)
+                builder.place(deeper)
+        builder.jump(no)
+
+    return emit
+
+
+_Members = tuple[tuple[int, int], ...]
+
+
+def _levels(prefixes: Sequence[Prefix6]) -> list[tuple[_Members, _Members]]:
+    """Return, for one word, two, …, which values are in the set, and which need another word.
+
+    Empty when the set holds every address.
+    """
+    kept = irredundant(prefixes)
+    if any(prefix.length == 0 for prefix in kept):
+        return []
+    levels = []
+    for words in range(1, max(prefix.words for prefix in kept) + 1):
+        decided = merged(p.first(words) for p in kept if p.words == words)
+        open_ = merged(p.first(words) for p in kept if p.words > words)
+        levels.append((decided, open_))
+    return levels
+
+
+def irredundant(prefixes: Sequence[Prefix6]) -> list[Prefix6]:
+    """Return the prefixes that lie within no other, in ascending order."""
+    kept: list[Prefix6] = []
+    for prefix in sorted(set(prefixes), key=lambda p: (p.value, p.length)):
+        if not kept or prefix.first(WORDS).low > kept[-1].first(WORDS).high:
+            kept.append(prefix)
+    return kept
+
+
+def _member(layers: Layers, words: Sequence[Reg], members: _Members, yes: Label, no: Label) -> None:
+    """Ask for the first words of an address; a Member takes one or four, so pad with zeros."""
+    if len(words) == 1:
+        layers.builder.member((words[0],), members, yes, no)
+        return
+    shift = 32 * (WORDS - len(words))
+    padding = [layers.builder.const(0)] * (WORDS - len(words))
+    regs = (*words, *padding)
+    layers.builder.member(
+        regs, tuple((low << shift, high << shift) for low, high in members), yes, no
+    )
