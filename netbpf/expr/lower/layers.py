@@ -9,13 +9,20 @@ Depends on ir.builder and proto.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from netbpf.errors import Span
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.arith import Origin
+from netbpf.expr.nodes import Direction, Proto
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Label, Reg
+from netbpf.proto.ip import IpProtocol
 from netbpf.proto.linktype import LinkType
+
+Test = Callable[[Label, Label], None]
+"""Emits a test at the builder's present point, and leaves to (yes, no)."""
 
 
 class Layers(Protocol):
@@ -35,6 +42,10 @@ class Layers(Protocol):
     def labels(self) -> int:
         """How many MPLS labels stand before the network header."""
 
+    @property
+    def encapsulated(self) -> bool:
+        """Whether the link header is that of a frame within Geneve or VXLAN."""
+
     def load(self, base: Reg | None, offset: int, width: int) -> Reg:
         """Load from the frame as it was on the wire."""
 
@@ -53,5 +64,30 @@ class Layers(Protocol):
     def network(self) -> Origin:
         """Return where the network header begins: the payload, behind any MPLS labels."""
 
+    def osi(self) -> Origin:
+        """Return where an OSI packet begins: on Ethernet, behind three bytes of LLC."""
+
     def require_ethernet(self, no: Label) -> None:
         """Go on where there is an Ethernet header, else jump to `no` (Geneve may carry bare IP)."""
+
+
+class Stack(Layers, Protocol):
+    """The layers, and what each dialect finds behind the network header in its own way."""
+
+    def ip_protocol_is(self, number: int, family: Proto | None, span: Span) -> Test:
+        """Return the test for `proto N`; `family` is IP, IP6, or None for both."""
+
+    def protochain_is(self, number: int, family: Proto | None, span: Span) -> Test:
+        """Return the test for `protochain N`."""
+
+    def ports_are(
+        self,
+        ranges: Sequence[tuple[int, int]],
+        protocol: IpProtocol | None,
+        direction: Direction | None,
+        span: Span,
+    ) -> Test:
+        """Return the test for ports in these inclusive ranges, considered in this order.
+
+        `protocol` is TCP, UDP, SCTP, or None for all three.
+        """

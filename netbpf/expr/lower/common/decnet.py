@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from netbpf.errors import Span
 from netbpf.expr.lower.common.linktypes import link_protocol_is
-from netbpf.expr.lower.common.tests import Test, every, field_is, some
+from netbpf.expr.lower.common.tests import every, field_is, some
 from netbpf.expr.lower.common.words import check_direction
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.expr.nodes import Direction
 from netbpf.proto.ethertype import EtherType
 

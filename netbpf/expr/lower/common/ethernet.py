@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from netbpf.errors import Span
 from netbpf.expr.lower.common.sets import Range, merged
-from netbpf.expr.lower.common.tests import Test, bytes_are, every, some
+from netbpf.expr.lower.common.tests import bytes_are, every, some
 from netbpf.expr.lower.common.words import check_direction, not_on_linktype
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.expr.nodes import Direction
 from netbpf.ir.program import Cmp, Label
 from netbpf.proto.linktype import LinkType

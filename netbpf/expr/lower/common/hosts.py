@@ -11,9 +11,9 @@ from netbpf.errors import Span
 from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.sets import Element, Masked, Range, Read, pair_in
 from netbpf.expr.lower.common.sets6 import Prefix6, pair_in6
-from netbpf.expr.lower.common.tests import Test, every, negated, some
+from netbpf.expr.lower.common.tests import every, negated, some
 from netbpf.expr.lower.common.words import check_direction, invalid_qualifier
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.expr.nodes import Direction, Proto
 from netbpf.ir.program import U32, Reg
 from netbpf.proto.ethertype import EtherType

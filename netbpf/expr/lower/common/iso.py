@@ -6,13 +6,11 @@ Depends on lower.layers and common.
 from __future__ import annotations
 
 from netbpf.errors import Span
-from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.common.linktypes import link_protocol_is
-from netbpf.expr.lower.common.tests import Test, check_most, every, field_is, some
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.common.tests import check_most, every, field_is, some
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.expr.nodes import Proto
 from netbpf.proto.iso import ISIS_PDU_MASK, ISIS_PDU_OFFSET, IsisPdu, Nlpid
-from netbpf.proto.linktype import LinkType
 from netbpf.proto.llc import Sap
 
 PDU_TYPES: dict[Proto, tuple[IsisPdu, ...]] = {
@@ -39,7 +37,7 @@ def iso_protocol_is(layers: Layers, number: int, span: Span) -> Test:
     return every(
         layers.builder,
         link_protocol_is(layers, Sap.ISO, span),
-        field_is(layers, lambda: _header(layers), 0, 1, number),
+        field_is(layers, layers.osi, 0, 1, number),
     )
 
 
@@ -48,16 +46,8 @@ def isis_pdu_is(layers: Layers, kinds: tuple[int, ...], span: Span) -> Test:
     for kind in kinds:
         check_most(layers, "IS-IS PDU type", kind, ISIS_PDU_MASK, span)
     tests = (
-        field_is(layers, lambda: _header(layers), ISIS_PDU_OFFSET, 1, kind, ISIS_PDU_MASK)
-        for kind in kinds
+        field_is(layers, layers.osi, ISIS_PDU_OFFSET, 1, kind, ISIS_PDU_MASK) for kind in kinds
     )
     return every(
         layers.builder, iso_protocol_is(layers, Nlpid.ISIS, span), some(layers.builder, *tests)
     )
-
-
-def _header(layers: Layers) -> Origin:
-    """Return where the OSI header begins: on Ethernet, behind the three bytes of LLC."""
-    payload = layers.payload()
-    skip = 3 if layers.linktype is LinkType.EN10MB else 0
-    return Origin(payload.base, payload.offset + skip, payload.most)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from netbpf.errors import Span
 from netbpf.expr.lower.common.tests import (
-    Test,
     bytes_are,
     check_most,
     constant,
@@ -19,7 +18,7 @@ from netbpf.expr.lower.common.tests import (
     refuse,
     some,
 )
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.ir.program import Cmp, Label
 from netbpf.proto.ethertype import MAX_LENGTH, EtherType
 from netbpf.proto.linktype import LinkType

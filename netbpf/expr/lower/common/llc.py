@@ -6,9 +6,9 @@ Depends on lower.layers and common.
 from __future__ import annotations
 
 from netbpf.expr.lower.common.linktypes import is_length
-from netbpf.expr.lower.common.tests import Test, every, field_is, negated, refuse
+from netbpf.expr.lower.common.tests import every, field_is, negated, refuse
 from netbpf.expr.lower.common.words import not_on_linktype
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.expr.nodes import Llc
 from netbpf.proto.linktype import LinkType
 from netbpf.proto.llc import (

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from netbpf.expr.lower.common.tests import Test, constant, every, masked, some
+from netbpf.expr.lower.common.tests import constant, every, masked, some
+from netbpf.expr.lower.layers import Test
 from netbpf.expr.nodes import Direction
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Cmp, Label, Reg

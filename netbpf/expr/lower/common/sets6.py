@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netbpf.expr.lower.common.sets import Range, merged
-from netbpf.expr.lower.common.tests import Test, every, field_is, some
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.common.tests import every, field_is, some
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.expr.nodes import Direction
 from netbpf.ir.program import U32, Label, Reg
 

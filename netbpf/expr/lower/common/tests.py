@@ -12,12 +12,9 @@ from collections.abc import Callable
 
 from netbpf.errors import ExpressionError, Span
 from netbpf.expr.lower.arith import Origin
-from netbpf.expr.lower.layers import Layers
+from netbpf.expr.lower.layers import Layers, Test
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import U32, AluOp, Cmp, Label, Reg
-
-Test = Callable[[Label, Label], None]
-"""Emits a test at the builder's present point, and leaves to (yes, no)."""
 
 At = Callable[[], Origin]
 """Tells where a header begins, at the time when the test is emitted."""
