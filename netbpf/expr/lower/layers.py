@@ -58,6 +58,12 @@ class Layers(Protocol):
         Two bytes; not for link types without such a field (RAW, IPV4, IPV6, NULL, LOOP).
         """
 
+    def protocol_choices(self) -> tuple[int, ...] | None:
+        """Return the values that `protocol` can give, where the hook tells them; usually None."""
+
+    def behind_length(self) -> Origin:
+        """Return where LLC begins behind Ethernet's length field: at the payload, as a rule."""
+
     def payload(self) -> Origin:
         """Return where the link header ends, and an LLC header would begin."""
 

@@ -19,6 +19,7 @@ from netbpf.expr.lower.common.tests import (
     some,
 )
 from netbpf.expr.lower.layers import Layers, Test
+from netbpf.expr.nodes import Dialect
 from netbpf.ir.program import Cmp, Label
 from netbpf.proto.ethertype import MAX_LENGTH, EtherType
 from netbpf.proto.linktype import LinkType
@@ -30,6 +31,7 @@ SLL_802_2 = 0x0004  # LINUX_SLL: an LLC header follows
 
 AF_INET = 2
 AF_INET6 = (24, 28, 30)  # NetBSD and OpenBSD; FreeBSD; Darwin
+AF_INET6_LINUX = 10  # where libpcap runs, it expects its own host's numbers and byte order
 
 _BOTH_SAPS = (Sap.ISO, Sap.IP, Sap.NETBEUI)  # told by destination and source SAP
 
@@ -100,7 +102,8 @@ def _ethernet(layers: Layers, protocol: int, span: Span) -> Test:
         return some(builder, _type_is(layers, protocol), in_snap)
     if protocol <= MAX_LENGTH:
         check_most(layers, "LLC DSAP", protocol, 0xFF, span)
-        return every(builder, is_length(layers), _dsap_is(layers, protocol))
+        dsap = field_is(layers, layers.behind_length, 0, 1, protocol)
+        return every(builder, is_length(layers), dsap)
     check_most(layers, "EtherType", protocol, 0xFFFF, span)
     return _type_is(layers, protocol)
 
@@ -153,14 +156,15 @@ def _ppp(layers: Layers, protocol: int, span: Span) -> Test:
 def _address_family(layers: Layers, protocol: int) -> Test:
     """BSD loopback: a 32-bit address family; NULL in the byte order of the host that captured."""
     builder = layers.builder
+    own_host = layers.env.dialect is Dialect.PCAP
     families: tuple[int, ...] = ()
     if protocol == EtherType.IPV4:
         families = (AF_INET,)
     elif protocol == EtherType.IPV6:
-        families = AF_INET6
+        families = (AF_INET6_LINUX,) if own_host else AF_INET6
     if layers.linktype is LinkType.NULL:
-        swapped = (int.from_bytes(family.to_bytes(4, "little"), "big") for family in families)
-        families = (*families, *swapped)
+        swapped = tuple(int.from_bytes(family.to_bytes(4, "little"), "big") for family in families)
+        families = swapped if own_host else (*families, *swapped)
     return some(builder, *(field_is(layers, layers.link, 0, 4, family) for family in families))
 
 
@@ -182,7 +186,11 @@ def is_length(layers: Layers) -> Test:
     """Return the test that Ethernet's type field is a length: LLC follows."""
 
     def emit(yes: Label, no: Label) -> None:
-        layers.builder.branch(Cmp.GT, layers.protocol(), MAX_LENGTH, no, yes)
+        choices = layers.protocol_choices()
+        if choices is not None and min(choices) > MAX_LENGTH:
+            layers.builder.jump(no)
+        else:
+            layers.builder.branch(Cmp.GT, layers.protocol(), MAX_LENGTH, no, yes)
 
     return emit
 
@@ -194,7 +202,11 @@ def saps_are(layers: Layers, sap: int) -> Test:
 
 def _type_is(layers: Layers, value: int) -> Test:
     def emit(yes: Label, no: Label) -> None:
-        layers.builder.branch(Cmp.EQ, layers.protocol(), value, yes, no)
+        choices = layers.protocol_choices()
+        if choices is not None and value not in choices:
+            layers.builder.jump(no)
+        else:
+            layers.builder.branch(Cmp.EQ, layers.protocol(), value, yes, no)
 
     return emit
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from netbpf.errors import ExpressionError, Span
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.layers import Layers, Test
+from netbpf.expr.nodes import Dialect
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import U32, AluOp, Cmp, Label, Reg
 
@@ -62,9 +63,9 @@ def go_on(builder: Builder, test: Test, no: Label) -> None:
 
 
 def field_is(layers: Layers, at: At, offset: int, width: int, value: int, mask: int = U32) -> Test:
-    """Return the test of (bytes & mask) == value; a mask of 0 loads nothing."""
+    """Return the test of (bytes & mask) == value; a mask of 0 loads only where libpcap would."""
     builder = layers.builder
-    if mask == 0:
+    if mask == 0 and layers.env.dialect is not Dialect.PCAP:
         return constant(builder, value == 0)
 
     def emit(yes: Label, no: Label) -> None:
