@@ -71,3 +71,14 @@ def _short(layers: Layers, swapped: int, offset: int, *, padded: bool) -> Test:
     else:
         value, mask = _SHORT << 24 | swapped << 8, 0x07FFFF00
     return field_is(layers, layers.network, _FLAGS, 4, value, mask)
+
+
+def decnet_address(text: str) -> int | None:
+    """Return the 16-bit address that `AREA.NODE` (0..63, 0..1023) spells, None if it is not one."""
+    area, dot, node = text.partition(".")
+    if not dot or not (text.isascii() and area.isdecimal() and node.isdecimal()):
+        return None
+    area, node = area.lstrip("0") or "0", node.lstrip("0") or "0"
+    if len(area) > 2 or len(node) > 4 or int(area) > 63 or int(node) > 1023:
+        return None
+    return int(area) << 10 | int(node)
