@@ -1,4 +1,4 @@
-"""Parse what the default dialect adds to pcap-filter(7). See docs/language.md.
+r"""Parse what the default dialect adds to pcap-filter(7). See docs/language.md.
 
     primitive = 'gre' | 'ipip' | 'gtp' [NUMBER] | 'frag' ['first' | 'later']
               | 'dscp' (NUMBER | DSCP) | 'payload' 'starts' STRING
@@ -6,7 +6,7 @@
               | 'vlan' 'in' '{' NUMBER ['-' NUMBER] { ',' … } '}' | 'vxlan' [NUMBER] 'port' NUMBER
 
 `inner (…)`, `ttl`, `dscp` and `payload[…]` in relations are the parser's. These words are not
-reserved: after a qualifier they are names (`host frag`), and `\\frag` is one anywhere.
+reserved: after a qualifier they are names (`host frag`), and `\frag` is one anywhere.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def parse_tcp_flags(cursor: Cursor, start: int) -> Test:
 def _flag(cursor: Cursor) -> int:
     token = cursor.token
     name = "push" if token.text == "psh" else token.text
-    if name in TCP_FLAGS or name in CONSTANTS and name.startswith("tcp-"):
+    if name in TCP_FLAGS or (name in CONSTANTS and name.startswith("tcp-")):
         cursor.advance()
         return TCP_FLAGS[name.removeprefix("tcp-")]
     if token.kind is not T.NAME:
@@ -161,7 +161,7 @@ def _unescape(cursor: Cursor, token: Token) -> bytes:
             elif escape in _ESCAPES:
                 result += _ESCAPES[escape]
             else:
-                hint = r'escapes are \n \r \t \\ \" and \xNN'
+                hint = r"escapes are \n \r \t \\ \" and \xNN"
                 raise cursor.error(f"unknown escape '\\{escape}'", here, hint=hint)
         else:
             try:
@@ -188,9 +188,7 @@ def parse_vlan_set(cursor: Cursor, word: Token) -> Test:
     while cursor.accept(T.COMMA):
         members.append(_range(cursor))
     end = cursor.expect(T.CLOSE_SET, "',' or '}'")
-    return TunnelTest(
-        Tunnel.VLAN, None, Span(word.start, end.end), members=tuple(sorted(members))
-    )
+    return TunnelTest(Tunnel.VLAN, None, Span(word.start, end.end), members=tuple(sorted(members)))
 
 
 def _range(cursor: Cursor) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""Parse what qualifiers qualify: addresses, prefixes, numbers, names, sets.
+r"""Parse what qualifiers qualify: addresses, prefixes, numbers, names, sets.
 
-    identifier  = NUMBER | NAME | '\\' NAME | ETHERNET | '$' HEX
+    identifier  = NUMBER | NAME | '\' NAME | ETHERNET | '$' HEX
                 | DOTTED [ '/' NUMBER | 'mask' DOTTED ]
                 | IPV6 [ '/' NUMBER ]
     set         = 'in' ( '@' NAME | '{' identifier { ',' identifier } '}' )     (default dialect)
@@ -141,9 +141,7 @@ def _masked(cursor: Cursor, quals: Qualifiers, token: Token, end: Token) -> IPv4
     span = Span(token.start, end.end)
     if quals.proto is not Proto.DECNET:
         shown = f"{token.text} mask {end.text}"
-        _check_prefix(
-            cursor, quals, span, value << (32 - bits), mask << (32 - mask_bits), shown
-        )
+        _check_prefix(cursor, quals, span, value << (32 - bits), mask << (32 - mask_bits), shown)
     return IPv4(token.text, value, bits, span, mask=mask, mask_bits=mask_bits)
 
 

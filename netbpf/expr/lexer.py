@@ -148,21 +148,30 @@ def _word(word: str, start: int, end: int) -> Token:
 
 
 def _number(word: str, start: int, end: int) -> Token:
-    """Read a 32-bit number: 0x… hexadecimal, 0… octal, else decimal."""
+    value = read_number(word)
+    kind = T.NUMBER if isinstance(value, int) else T.BAD
+    return Token(kind, word, start, end, value)
+
+
+def read_number(word: str) -> int | str | None:
+    """Read a 32-bit number: 0x… hexadecimal, 0… octal, else decimal.
+
+    Returns None if `word` has not the form of a number, and the complaint if it is a wrong one.
+    """
+    if not re.fullmatch(_N, word):
+        return None
     if word[:2] in ("0x", "0X"):
         base, name, digits = 16, "hexadecimal", word[2:]
     elif word[0] == "0":
         base, name, digits = 8, "octal", word
         if not frozenset("01234567").issuperset(word):
-            return Token(T.BAD, word, start, end, f"number {word} contains non-octal digit")
+            return f"number {word} contains non-octal digit"
     else:
         base, name, digits = 10, "decimal", word
     digits = digits.lstrip("0") or "0"
     # No 32-bit number has more digits; int() of a very long one would be slow, or refuse.
     value = int(digits, base) if len(digits) <= 11 else 1 << 32
-    if value >= 1 << 32:
-        return Token(T.BAD, word, start, end, f"{name} number {word} overflows 32 bits")
-    return Token(T.NUMBER, word, start, end, value)
+    return value if value < 1 << 32 else f"{name} number {word} overflows 32 bits"
 
 
 def _other(rule: str, word: str, start: int, end: int) -> Token:

@@ -41,7 +41,6 @@ from netbpf.expr.nodes import (
     PacketBytes,
     Primitive,
     Proto,
-    Qualifiers,
     Relation,
     RelOp,
     TunnelTest,
@@ -134,8 +133,10 @@ class _Parser:
         self._complete(frame, parsed)
 
     def _is_extension(self, token: Token) -> bool:
-        return token.kind is T.NAME and self._cursor.extended and (
-            extensions.begins_primitive(self._cursor)
+        return (
+            token.kind is T.NAME
+            and self._cursor.extended
+            and (extensions.begins_primitive(self._cursor))
         )
 
     # -- identifiers -------------------------------------------------------------------------------
@@ -348,7 +349,7 @@ class _Parser:
             parent.quals = None
             self._complete(parent, Inner(expr, span))
         elif frame.mode is Mode.IDENTIFIERS:
-            self._close_identifiers(frame, parent, expr, span)
+            self._close_identifiers(parent, expr, span)
         else:
             if parent.mode is Mode.EITHER:
                 parent.mode = Mode.EXPRESSION
@@ -356,13 +357,13 @@ class _Parser:
                 expr = Chain(expr, (), span)  # the parenthesis ends the tunnel's scope
             self._complete(parent, expr, grouped=True)
 
-    def _close_identifiers(self, frame: Frame, parent: Frame, expr: Expr, span: Span) -> None:
+    def _close_identifiers(self, parent: Frame, expr: Expr, span: Span) -> None:
         if parent.head is not None:
             parent.quals = parent.head.quals
             parent.head = None
         elif parent.first is None and not parent.nots and not self._cursor.extended:
+            # pcap-filter's grammar: the first of a list may be in parentheses only if a number
             if not (isinstance(expr, Primitive) and isinstance(expr.ident, Number)):
-                # pcap-filter's grammar: the first of a list may be in parentheses only if a number
                 raise self._cursor.error("expected an identifier, found a parenthesis", span)
         if parent.mode is Mode.EITHER:
             parent.mode = Mode.IDENTIFIERS

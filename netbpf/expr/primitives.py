@@ -87,7 +87,8 @@ def _qualified(cursor: Cursor) -> Test | Head:
             return Multicast(proto, Span(start, token.end))
         case T.WLAN:
             return _wlan(cursor)
-    assert word is not None and proto is not None
+    assert word is not None
+    assert proto is not None
     if proto is Proto.TCP and cursor.is_word("flags"):
         return extensions.parse_tcp_flags(cursor, start)
     return Keyword(proto, word.span)
@@ -97,7 +98,7 @@ _PAIRS: Final = {Direction.SRC: Direction.DST, Direction.DST: Direction.SRC}
 
 
 def _direction(cursor: Cursor) -> Direction:
-    """Parse 'src', 'dst', 'src or dst', 'dst and src', 'addr1' …"""
+    """Parse `src`, `dst`, `src or dst`, `dst and src`, `addr1` and the like."""
     first = cursor.advance().fact
     assert isinstance(first, Direction)
     conjunction = cursor.token.kind
@@ -129,9 +130,7 @@ def _kind(cursor: Cursor) -> Kind | None:
 def _length_limit(cursor: Cursor) -> Test:
     word = cursor.advance()
     number = cursor.expect(T.NUMBER, "a number of bytes")
-    return LengthLimit(
-        word.kind is T.GREATER, _int(number), Span(word.start, number.end)
-    )
+    return LengthLimit(word.kind is T.GREATER, _int(number), Span(word.start, number.end))
 
 
 _BYTE_OPS: Final[Mapping[object, str]] = {
@@ -236,9 +235,7 @@ def _wlan(cursor: Cursor) -> Test:
     return Unsupported("wlan", str(word.fact), Span(word.start, end.end))
 
 
-def _choice(
-    cursor: Cursor, names: tuple[str, ...], what: str, *, numbers: bool = True
-) -> Token:
+def _choice(cursor: Cursor, names: tuple[str, ...], what: str, *, numbers: bool = True) -> Token:
     token = cursor.token
     if token.kind is T.NUMBER and numbers:
         return cursor.advance()

@@ -75,7 +75,7 @@ class T(Enum):
     AT = auto()  # extension
 
 
-Fact = Union[None, int, str, Proto, Direction, Kind, Tunnel, AluOp, RelOp, BoolOp]
+Fact = Union[None, int, str, Proto, Direction, Kind, Tunnel, AluOp, RelOp, BoolOp]  # noqa: UP007
 
 
 class Token(NamedTuple):

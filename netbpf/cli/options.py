@@ -1,0 +1,206 @@
+"""Options that several commands share, and the `Request` that an expression's options make up."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from netbpf.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from netbpf.compile import Options
+    from netbpf.expr.nodes import Identifier
+    from netbpf.proto.linktype import LinkType
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Request(NamedTuple):
+    """An expression and how it is to be read, as the command line says it."""
+
+    text: str
+    pcap_compat: bool
+    names: bool
+    netmask: int | None
+    optimise: bool
+    sets: Mapping[str, str]  # name → file
+
+    def options(
+        self, *, linktype: LinkType | None = None, snaplen: int | None = None, live: bool = False
+    ) -> Options:
+        """Return the compiler's options. Raises InputError if a set's file cannot be read."""
+        from netbpf.compile import MAXIMUM_SNAPLEN, Options
+        from netbpf.expr.names import NoNames, SystemResolver
+        from netbpf.expr.nodes import Dialect
+        from netbpf.proto.linktype import LinkType
+
+        return Options(
+            dialect=Dialect.PCAP if self.pcap_compat else Dialect.NETBPF,
+            linktype=LinkType.EN10MB if linktype is None else linktype,
+            netmask=self.netmask,
+            snaplen=MAXIMUM_SNAPLEN if snaplen is None else snaplen,
+            optimise=self.optimise,
+            live=live,
+            resolver=SystemResolver() if self.names else NoNames(),
+            sets={name: read_set(name, path) for name, path in self.sets.items()},
+        )
+
+
+def takes_expression(function: Function) -> Function:
+    """Give a command EXPR and the options that say how it is read, as the argument `request`."""
+
+    @functools.wraps(function)
+    def wrapped(**given: Any) -> Any:
+        text = _expression(given.pop("words"), given.pop("expression_file"))
+        request = Request(
+            text=text,
+            pcap_compat=given.pop("pcap_compat"),
+            names=not given.pop("no_names"),
+            netmask=given.pop("netmask"),
+            optimise=given.pop("optimisation") != "0",
+            sets=_sets(given.pop("sets")),
+        )
+        return function(request=request, **given)
+
+    for decorate in reversed(_EXPRESSION):
+        wrapped = decorate(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def examples(*rows: tuple[str, str]) -> str:
+    """Return the examples at the end of a command's help: a comment, and the line beneath it."""
+    shown = "\n".join(f"  # {what}\n  {line}" for line, what in rows)
+    return f"\b\nExamples:\n{shown}"
+
+
+class Netmask(click.ParamType[int]):
+    """An IPv4 netmask in dots or as 0x…, in host byte order."""
+
+    name = "netmask"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the mask as a number."""
+        if isinstance(value, int):
+            return value
+        number = _dotted(value)
+        if number is None:
+            self.fail(f"{value!r} is not a netmask such as 255.255.255.0", param, ctx)
+        return number
+
+
+class LinkTypeName(click.ParamType["LinkType"]):
+    """A link type by its name or its LINKTYPE_ number."""
+
+    name = "linktype"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> LinkType:
+        """Return the link type."""
+        from netbpf.proto.linktype import LinkType
+
+        word = str(value).upper().removeprefix("DLT_").removeprefix("LINKTYPE_")
+        for known in LinkType:
+            if word in (known.name, str(int(known))):
+                return known
+        self.fail(f"{value!r} is none of {', '.join(k.name for k in LinkType)}", param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the names."""
+        from click.shell_completion import CompletionItem
+
+        from netbpf.proto.linktype import LinkType
+
+        names = LinkType.__members__
+        return [CompletionItem(name) for name in names if name.startswith(incomplete.upper())]
+
+
+_EXPRESSION = (
+    click.argument("words", nargs=-1, metavar="EXPR"),
+    click.option(
+        "-F", "expression_file", metavar="FILE", type=click.Path(), help="Read EXPR from a file."
+    ),
+    click.option(
+        "--set",
+        "sets",
+        metavar="NAME=FILE",
+        multiple=True,
+        help="A set for `in @NAME`: one element a line, # comments.",
+    ),
+    click.option("--pcap-compat", is_flag=True, help="The verdicts of libpcap, faults included."),
+    click.option("--no-names", is_flag=True, help="Look up no host, service or network names."),
+    click.option("--netmask", type=Netmask(), metavar="A.B.C.D", help="For `ip broadcast`."),
+    click.option(
+        "-O", "optimisation", type=click.Choice(["0", "1"]), default="1", help="-O0: as written."
+    ),
+)
+
+linktype_option = click.option(
+    "--linktype", type=LinkTypeName(), default="EN10MB", show_default=True, metavar="NAME",
+    help="What the frames begin with.",
+)  # fmt: skip
+
+snaplen_option = click.option(
+    "--snaplen", type=click.IntRange(0, 0xFFFFFFFF), default=262144, show_default=True,
+    metavar="N", help="What classic BPF returns for a match.",
+)  # fmt: skip
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+
+
+def _expression(words: tuple[str, ...], path: str | None) -> str:
+    if path is None:
+        return " ".join(words)
+    if words:
+        raise UsageError("give EXPR or -F FILE, not both")
+    return _read_text(path).strip()
+
+
+def _sets(given: tuple[str, ...]) -> dict[str, str]:
+    sets = {}
+    for one in given:
+        name, equals, path = one.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"--set {one}: NAME=FILE is wanted")
+        sets[name.removeprefix("@")] = path
+    return sets
+
+
+def read_set(name: str, path: str) -> tuple[Identifier, ...]:
+    """Read a set's elements: one a line, # comments."""
+    from netbpf.expr.elements import parse_elements
+
+    return parse_elements(_read_text(path), name=name)
+
+
+def _read_text(path: str) -> str:
+    import sys
+    from pathlib import Path
+
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not text (byte {error.start} is not UTF-8)") from error
+
+
+def _dotted(text: str) -> int | None:
+    try:
+        if text.lower().startswith("0x"):
+            return int(text, 16) if int(text, 16) <= 0xFFFFFFFF else None
+        parts = [int(part) for part in text.split(".")]
+    except ValueError:
+        return None
+    if len(parts) != 4 or not all(0 <= part <= 255 for part in parts):
+        return None
+    return int.from_bytes(bytes(parts), "big")
