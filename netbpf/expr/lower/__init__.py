@@ -7,7 +7,7 @@ blocks for both. Depends on ir, expr.nodes, proto.
 from __future__ import annotations
 
 from netbpf.expr.environment import Environment
-from netbpf.expr.lower.boolean import DialectLowering, lower_boolean
+from netbpf.expr.lower.boolean import DialectLowering
 from netbpf.expr.nodes import Dialect, Expr
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Program, Verdict
@@ -19,16 +19,17 @@ def lower(expr: Expr | None, env: Environment) -> Program:
     The program has no outputs. Raises ExpressionError for what the link type cannot have.
     """
     builder = Builder(env.text, reuse=env.reuse)
+    dialect = _dialect(env, builder)
     yes, no = builder.label("yes"), builder.label("no")
     if expr is None:
         builder.jump(yes)
     else:
-        lower_boolean(expr, _dialect(env, builder), yes, no)
+        dialect.lower(expr, yes, no)
     builder.place(yes)
     builder.ret(Verdict.MATCH)
     builder.place(no)
     builder.ret(Verdict.NO_MATCH)
-    return builder.finish()
+    return dialect.finish()
 
 
 def _dialect(env: Environment, builder: Builder) -> DialectLowering:

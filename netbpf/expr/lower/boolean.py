@@ -15,13 +15,21 @@ from dataclasses import dataclass
 
 from netbpf.expr.nodes import BoolOp, Chain, Expr, Not, Test
 from netbpf.ir.builder import Builder
-from netbpf.ir.program import Label
+from netbpf.ir.program import Label, Program
 
 
 class DialectLowering:
     """How one dialect lowers tests; scopes are for what shifts offsets in one branch only."""
 
     builder: Builder
+
+    def lower(self, expr: Expr, yes: Label, no: Label) -> None:
+        """Emit an expression at the present point; control leaves to `yes` or `no`."""
+        lower_boolean(expr, self, yes, no)
+
+    def finish(self) -> Program:
+        """Return the finished program."""
+        return self.builder.finish()
 
     def test(self, node: Test, yes: Label, no: Label) -> None:
         """Emit code for one test that ends in jumps to `yes` and `no`; leave the point closed."""

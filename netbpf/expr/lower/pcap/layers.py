@@ -1,0 +1,171 @@
+"""Where libpcap takes the layers of a packet to be, as an expression goes on.
+
+libpcap keeps one set of offsets for the whole expression: `vlan`, `mpls`, `pppoes`, `geneve` and
+`vxlan` move them for everything to their right, across `or`, `not` and parentheses alike. A scope
+is therefore the order of the text, and this state is changed in that order.
+Depends on lower.frame, ir.builder and proto.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netbpf.expr.environment import Environment
+from netbpf.expr.lower.arith import FARTHEST, Origin
+from netbpf.expr.lower.frame import Frame
+from netbpf.ir.builder import Builder
+from netbpf.ir.program import AluOp, Cmp, Label, Reg
+from netbpf.proto.ip import IPV4_VERSION, IPV6_LENGTH
+from netbpf.proto.linktype import LinkType
+
+SOMEWHERE = FARTHEST // 2
+"""No offset that a tunnel's headers lead to is larger: their bytes have been loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LinkHeader:
+    """A link type's header, in bytes.
+
+    `type_at` is where the two bytes are that name the payload, None where there are none such;
+    `nosnap` is how far behind the header an OSI packet begins: behind LLC on Ethernet.
+    """
+
+    type_at: int | None
+    length: int
+    nosnap: int = 0
+
+
+_HEADERS = {
+    LinkType.EN10MB: _LinkHeader(12, 14, nosnap=3),  # IEEE 802.3; LLC has 3 bytes
+    LinkType.NULL: _LinkHeader(None, 4),
+    LinkType.LOOP: _LinkHeader(None, 4),
+    LinkType.PPP: _LinkHeader(2, 4),  # RFC 1662: address and control come first
+    LinkType.RAW: _LinkHeader(None, 0),
+    LinkType.IPV4: _LinkHeader(None, 0),
+    LinkType.IPV6: _LinkHeader(None, 0),
+    LinkType.LINUX_SLL: _LinkHeader(14, 16),
+    LinkType.LINUX_SLL2: _LinkHeader(0, 20),
+}
+
+_TAG = 4  # bytes of a VLAN tag
+_LABEL = 4  # bytes of an MPLS label stack entry, RFC 3032
+_PPPOE = 6  # bytes of a PPPoE header, RFC 2516
+_PPP = 2  # bytes of a PPP protocol number within PPPoE
+
+
+class PcapLayers:
+    """The offsets, and what can be asked of them."""
+
+    def __init__(self, env: Environment, builder: Builder, frame: Frame) -> None:
+        header = _HEADERS[env.linktype]
+        self.env = env
+        self.builder = builder
+        self.linktype = env.linktype
+        self.labels = 0  # MPLS labels before the network header
+        self.encapsulated = False  # within Geneve or VXLAN, where a link header may be missing
+        self._frame = frame
+        self._link = Origin(None, 0)
+        self._type = Origin(None, header.type_at or 0)
+        self._payload = Origin(None, header.length)
+        self._nosnap = header.nosnap
+        self._behind = 0  # bytes between the payload's start and the network header
+
+    # -- what is asked -----------------------------------------------------------------------------
+
+    def load(self, base: Reg | None, offset: int, width: int) -> Reg:
+        """Load from the frame as it was on the wire."""
+        return self._frame.load(base, offset, width)
+
+    def link(self) -> Origin:
+        """Return where the link header begins."""
+        return self._link
+
+    def protocol(self) -> Reg:
+        """Load the two bytes that name the payload."""
+        return self.load(self._type.base, self._type.offset, 2)
+
+    def protocol_choices(self) -> tuple[int, ...] | None:
+        """Return what these bytes can be, where a hook tells them."""
+        return self._frame.choices(self._type.base, self._type.offset, 2)
+
+    def behind_length(self) -> Origin:
+        """Return where LLC begins behind a length field."""
+        return further(self._type, 2)
+
+    def payload(self) -> Origin:
+        """Return where the link header ends."""
+        return self._payload
+
+    def network(self) -> Origin:
+        """Return where the network header begins."""
+        return further(self._payload, self._behind)
+
+    def osi(self) -> Origin:
+        """Return where an OSI packet begins."""
+        return further(self._payload, self._nosnap)
+
+    def transport4(self) -> Origin:
+        """Return what follows the IPv4 header; loads the header's length."""
+        network = self.network()
+        version = self.load(network.base, network.offset + IPV4_VERSION.offset, 1)
+        words = self.builder.alu(AluOp.AND, version, 0x0F)
+        length = self.builder.alu(AluOp.LSH, words, 2)
+        if network.base is None:
+            return Origin(length, network.offset, most=0x0F << 2)
+        base = self.builder.alu(AluOp.ADD, network.base, length)
+        return Origin(base, network.offset, most=SOMEWHERE)
+
+    def transport6(self) -> Origin:
+        """Return what follows the fixed IPv6 header."""
+        return further(self.network(), IPV6_LENGTH)
+
+    @property
+    def movable(self) -> bool:
+        """Whether the payload's start depends on the packet."""
+        return self._payload.base is not None
+
+    def require_ethernet(self, no: Label) -> None:
+        """Go on where there is an Ethernet header, else jump to `no` (Geneve may carry bare IP)."""
+        if not self.encapsulated:
+            return
+        link, payload = self._link.base, self._payload.base
+        assert link is not None
+        assert payload is not None
+        onward = self.builder.label()
+        self.builder.branch(Cmp.EQ, link, payload, no, onward)
+        self.builder.place(onward)
+
+    # -- what moves them ---------------------------------------------------------------------------
+
+    def enter_vlan(self) -> None:
+        """Go on behind a VLAN tag."""
+        self._type = further(self._type, _TAG)
+        self._payload = further(self._payload, _TAG)
+
+    def enter_mpls(self) -> None:
+        """Go on behind an MPLS label."""
+        self._behind += _LABEL
+        self._nosnap += _LABEL
+        self.labels += 1
+
+    def enter_pppoe(self) -> None:
+        """Go on with the PPP frame in a PPPoE session: it begins with its protocol number."""
+        self._link = self._type = further(self.network(), _PPPOE)
+        self._payload = further(self._link, _PPP)
+        self.linktype = LinkType.PPP
+        self.encapsulated = False
+        self._behind = self._nosnap = 0
+
+    def enter_ethernet(self, link: Reg, type_at: Reg, payload: Reg) -> None:
+        """Go on with a frame in a tunnel; the registers are 0 where there has been none."""
+        self._link = Origin(link, 0, most=SOMEWHERE)
+        self._type = Origin(type_at, 0, most=SOMEWHERE)
+        self._payload = Origin(payload, 0, most=SOMEWHERE)
+        self.linktype = LinkType.EN10MB
+        self.encapsulated = True
+        self._behind = 0
+
+
+def further(origin: Origin, distance: int) -> Origin:
+    """Return the position `distance` bytes behind another."""
+    return Origin(origin.base, origin.offset + distance, origin.most)
