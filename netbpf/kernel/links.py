@@ -9,16 +9,14 @@ from netbpf.kernel.syscall import address, bpf, buffer
 from netbpf.uapi.bpf import AttachFlag, AttachType, Cmd
 
 
-def create(
-    prog_fd: int, ifindex: int, attach_type: AttachType, *, flags: int = 0, doing: str = ""
-) -> int:
+def create(prog_fd: int, ifindex: int, attach_type: AttachType, flags: int, doing: str) -> int:
     """Attach a program to an interface by a bpf_link (XDP 5.9, tcx 6.6); return its descriptor.
 
     The program stays attached until the last descriptor and pin of the link is gone.
     `flags` are AttachFlag for tcx, XdpFlag for XDP.
     """
     request = attr.LinkCreate(prog_fd=prog_fd, target=ifindex, attach_type=attach_type, flags=flags)
-    return bpf(Cmd.LINK_CREATE, request, doing or f"attach to interface {ifindex}")
+    return bpf(Cmd.LINK_CREATE, request, doing)
 
 
 def update(link_fd: int, new_prog_fd: int, *, old_prog_fd: int | None = None) -> None:

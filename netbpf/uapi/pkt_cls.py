@@ -25,8 +25,6 @@ class TcBpfFlag(IntFlag):
     ACT_DIRECT = 1 << 0
 
 
-# pkt_sched.h: the handle of the clsact qdisc, and the parents of its two filter chains.
-TC_H_CLSACT = 0xFFFF_FFF1
-TC_H_CLSACT_QDISC = 0xFFFF_0000
-TC_H_MIN_INGRESS = 0xFFF2
-TC_H_MIN_EGRESS = 0xFFF3
+# pkt_sched.h: the parents of the two filter chains of a clsact qdisc.
+INGRESS = 0xFFFF_FFF2  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+EGRESS = 0xFFFF_FFF3  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)

@@ -1,0 +1,1 @@
+"""Attach points, one per file: xdp, tc, tcx, socket_filter. A link detaches when it is closed."""
