@@ -1,1 +1,1 @@
-"""The tests of netbpf; docs/testing.md says what each directory proves."""
+"""The tests of netbpf; CONTRIBUTING.md says what each directory proves."""
