@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Union
 
 from netbpf.errors import Span
 from netbpf.ir.program import AluOp
@@ -240,10 +239,10 @@ class NamedSet:
     span: Span
 
 
-Identifier = Union[
-    Number, Name, IPv4, IPv6, Mac, ArcnetAddress, HostAddresses, EtherName, NetworkName,
-    PortRange, ProtoNumber, AddressSet, NamedSet,
-]  # fmt: skip
+Identifier = (
+    Number | Name | IPv4 | IPv6 | Mac | ArcnetAddress | HostAddresses | EtherName | NetworkName
+    | PortRange | ProtoNumber | AddressSet | NamedSet
+)  # fmt: skip
 
 
 # -- arithmetic ------------------------------------------------------------------------------------
@@ -301,7 +300,7 @@ class Negate:
     span: Span
 
 
-Arith = Union[Num, Length, PacketBytes, HeaderField, Binary, Negate]
+Arith = Num | Length | PacketBytes | HeaderField | Binary | Negate
 
 
 class RelOp(Enum):
@@ -315,7 +314,7 @@ class RelOp(Enum):
     GE = ">="
 
 
-# -- tests: the leaves of the boolean expression -----------------------------------------------------
+# -- tests: the leaves of the boolean expression ---------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +420,7 @@ class Tunnel(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TunnelTest:
-    """`vlan [N]`, `mpls [N]`, `pppoes [N]`, `geneve [N]`, `vxlan [N] [port P]`, `gre` …
+    """`vlan [N]`, `mpls [N]`, `pppoes [N]`, `geneve [N]`, `vxlan [N] [port P]`, `gre`, ….
 
     `ident` is the VLAN id, label, session, VNI or TEID; `members` the set of `vlan in {…}` as
     inclusive ranges; `port` the UDP port of `vxlan … port N`.
@@ -495,10 +494,10 @@ class Fragment:
     span: Span
 
 
-Test = Union[
-    Primitive, Keyword, Relation, Broadcast, Multicast, LengthLimit, ByteTest, Inbound, IfIndex,
-    IfName, TunnelTest, Llc, Unsupported, Inner, TcpFlags, PayloadStarts, Fragment,
-]  # fmt: skip
+Test = (
+    Primitive | Keyword | Relation | Broadcast | Multicast | LengthLimit | ByteTest | Inbound
+    | IfIndex | IfName | TunnelTest | Llc | Unsupported | Inner | TcpFlags | PayloadStarts | Fragment
+)  # fmt: skip
 
 
 class BoolOp(Enum):
@@ -525,4 +524,4 @@ class Chain:
     span: Span
 
 
-Expr = Union[Test, Not, Chain]
+Expr = Test | Not | Chain

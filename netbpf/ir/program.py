@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import NewType, Union
+from typing import NewType
 
 from netbpf.errors import Span
 
@@ -143,7 +143,7 @@ class Bound:
     span: Span | None = None
 
 
-Insn = Union[Const, Copy, Load, Meta, Alu, Bound]
+Insn = Const | Copy | Load | Meta | Alu | Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Return:
     span: Span | None = None
 
 
-Terminator = Union[Jump, Branch, Member, Return]
+Terminator = Jump | Branch | Member | Return
 
 
 @dataclass(frozen=True, slots=True)
