@@ -64,12 +64,18 @@ class Cursor:
         """Return the error 'expected …, found …' at the current token."""
         token = self.token
         if token.kind is T.BAD:
-            return self.error(str(token.fact), token.span, hint=hint)
+            return self.error(str(token.fact), token.span, hint=_bad_hint(token))
         return self.error(f"expected {what}, found {describe(token)}", token.span, hint=hint)
 
     def error(self, message: str, span: Span, *, hint: str = "") -> ExpressionError:
         """Return an error at a span of the text."""
         return ExpressionError(message, text=self.text, span=span, hint=hint)
+
+
+def _bad_hint(token: Token) -> str:
+    if token.text.isalpha() and not token.text.isascii():
+        return "a name with such letters needs a backslash before it"
+    return ""
 
 
 def describe(token: Token) -> str:

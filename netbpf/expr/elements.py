@@ -141,4 +141,6 @@ def describe(element: Identifier) -> str:
             return f"'{text}'"
         case Mac(value):
             return f"'{value.to_bytes(6, 'big').hex(':')}'"
+        case Name(text) | EtherName(text) | HostAddresses(text):
+            return f"'{text}'"
     return "an element"

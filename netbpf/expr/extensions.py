@@ -5,8 +5,8 @@ r"""Parse what the default dialect adds to pcap-filter(7). See docs/language.md.
               | 'tcp' 'flags' ['!'] FLAG { ',' ['!'] FLAG }
               | 'vlan' 'in' '{' NUMBER ['-' NUMBER] { ',' … } '}' | 'vxlan' [NUMBER] 'port' NUMBER
 
-`inner (…)`, `ttl`, `dscp` and `payload[…]` in relations are the parser's. These words are not
-reserved: after a qualifier they are names (`host frag`), and `\frag` is one anywhere.
+`inner (…)`, `ttl`, `dscp` and `payload[…]` in relations are the parser's. The words mean this where
+a primitive may begin; after a qualifier they are names (`host frag`), `\frag` is one anywhere.
 """
 
 from __future__ import annotations
@@ -36,14 +36,24 @@ PREFIX_LIMIT: Final = 64  # bytes that `payload starts` may ask for: a window, n
 
 
 def begins_primitive(cursor: Cursor) -> bool:
-    """Whether the current name is a word that begins a primitive here."""
+    """Whether the current name is a word that begins a primitive."""
     match cursor.token.text:
-        case "gre" | "ipip" | "gtp" | "frag":
+        case "gre" | "ipip" | "gtp" | "frag" | "inner":
             return True
         case "dscp":
             return cursor.peek().kind in (T.NUMBER, T.NAME)
         case "payload":
-            return cursor.peek().text == "starts"
+            return cursor.peek().kind is not T.OPEN_INDEX
+    return False
+
+
+def begins_value(cursor: Cursor) -> bool:
+    """Whether the current name is a word that begins a value."""
+    match cursor.token.text:
+        case "ttl":
+            return True
+        case "dscp" | "payload":
+            return not begins_primitive(cursor)
     return False
 
 
@@ -130,6 +140,8 @@ def _flag(cursor: Cursor) -> int:
 
 def _payload_starts(cursor: Cursor) -> Test:
     word = cursor.advance()
+    if not cursor.is_word("starts"):
+        raise cursor.expected("'[' or 'starts' after 'payload'")
     cursor.advance()
     string = cursor.expect(T.STRING, 'a string, such as "GET "')
     prefix = _unescape(cursor, string)
@@ -181,9 +193,12 @@ def _hex_byte(cursor: Cursor, digits: str, where: Span) -> bytes:
 
 
 def parse_vlan_set(cursor: Cursor, word: Token) -> Test:
-    """Parse `vlan in {10, 20-29}` from `in` on."""
+    """Parse `vlan in {10, 20-29}` and `vlan in @name` from `in` on."""
     cursor.advance()
-    cursor.expect(T.OPEN_SET, "'{'")
+    if cursor.accept(T.AT):
+        name = cursor.expect(T.NAME, "the name of a set")
+        return TunnelTest(Tunnel.VLAN, None, Span(word.start, name.end), named=name.text)
+    cursor.expect(T.OPEN_SET, "'{' or '@NAME'")
     members = [_range(cursor)]
     while cursor.accept(T.COMMA):
         members.append(_range(cursor))
@@ -197,11 +212,19 @@ def _range(cursor: Cursor) -> tuple[int, int]:
     if token.kind is T.NUMBER:
         cursor.advance()
         return _int(token), _int(token)
-    low, _, high = token.text.partition("-")
-    if token.kind is T.NAME and low.isdecimal() and high.isdecimal() and len(token.text) < 16:
+    found = number_range(token.text) if token.kind is T.NAME else None
+    if found is not None:
         cursor.advance()
-        return min(int(low), int(high)), max(int(low), int(high))
+        return found
     raise cursor.expected("a VLAN number or a range of them")
+
+
+def number_range(text: str) -> tuple[int, int] | None:
+    """Read '10-20' as (10, 20); None if it is something else."""
+    low, _, high = text.partition("-")
+    if low.isdecimal() and high.isdecimal() and text.isascii() and len(text) < 16:
+        return min(int(low), int(high)), max(int(low), int(high))
+    return None
 
 
 def parse_vxlan_port(cursor: Cursor, word: Token, ident: int | None) -> Test:

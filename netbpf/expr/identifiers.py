@@ -30,6 +30,7 @@ from netbpf.expr.nodes import (
     Number,
     Proto,
     Qualifiers,
+    RelOp,
 )
 from netbpf.expr.tokens import T, Token
 from netbpf.expr.words import KEYWORDS
@@ -80,13 +81,30 @@ def parse_identifier(cursor: Cursor, quals: Qualifiers) -> Identifier:
     if cursor.extended and quals.kind in (Kind.PROTO, Kind.PROTOCHAIN) and token.text in KEYWORDS:
         cursor.advance()  # `ip proto tcp` needs no backslash in this dialect
         return Name(token.text, False, token.span)
-    raise cursor.expected(_WANTED[quals.kind], hint=_hint(token))
+    raise cursor.expected(_WANTED[quals.kind], hint=_hint(cursor, quals))
 
 
-def _hint(token: Token) -> str:
+def _hint(cursor: Cursor, quals: Qualifiers) -> str:
+    token, following = cursor.token, cursor.peek()
+    if quals.kind is Kind.PORT and token.kind is T.RELATION and isinstance(following.fact, int):
+        return _port_comparison(token, following.fact)
     if token.text in KEYWORDS and token.text.isalnum():
         return f"a keyword; for a name of this spelling write '\\{token.text}'"
     return ""
+
+
+def _port_comparison(token: Token, port: int) -> str:
+    """Say `port > 1024` as a range."""
+    ranges = {
+        RelOp.GT: (port + 1, 65535),
+        RelOp.GE: (port, 65535),
+        RelOp.LT: (0, port - 1),
+        RelOp.LE: (0, port),
+    }
+    if not isinstance(token.fact, RelOp) or token.fact not in ranges:
+        return f"did you mean 'port {port}'?"
+    low, high = ranges[token.fact]
+    return f"did you mean 'portrange {low}-{high}'?"
 
 
 def parse_set(cursor: Cursor, quals: Qualifiers) -> AddressSet | NamedSet:
@@ -183,12 +201,19 @@ def _ipv6(cursor: Cursor, quals: Qualifiers) -> IPv6:
         raise cursor.error("mask length must be <= 128", end.span)
     span = Span(token.start, end.end)
     if value & ((1 << (128 - length)) - 1):
-        raise cursor.error(f'non-network bits set in "{token.text}/{length}"', span)
+        hint = f"did you mean '{_network6(value, length)}'?"
+        raise cursor.error(f'non-network bits set in "{token.text}/{length}"', span, hint=hint)
     if length < 128 and quals.kind in (None, Kind.HOST):
         shown = f"{token.text}/{length}"
         hint = f"did you mean 'net {shown}'?"
         raise cursor.error(f"'host' is not a valid qualifier for '{shown}'", span, hint=hint)
     return IPv6(token.text, value, span, length=length)
+
+
+def _network6(value: int, length: int) -> str:
+    from ipaddress import IPv6Network
+
+    return str(IPv6Network((value, length), strict=False))
 
 
 def _accept_slash(cursor: Cursor) -> bool:

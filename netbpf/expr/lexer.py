@@ -33,7 +33,7 @@ _COLONS = (
     rf"(?P<ipv6>(?:{_H}(?::{_H}){{0,6}})?::(?:(?:{_H}:){{0,5}}{_QUAD}|{_H}(?::{_H}){{0,6}})?"
     rf"|{_H}(?::{_H}){{7}}|{_H}(?::{_H}){{5}}:{_QUAD})"
     rf"|(?P<mac>{_B}(?::{_B}){{4}}:(?:[0-9A-Fa-f]{{2}}|[0-9A-Fa-f](?![0-9A-Fa-f]))(?!:))"
-    rf"|(?P<bad_mac>{_B}:+(?:{_B}:+)+))"
+    rf"|(?P<bad_mac>{_B}:+(?:{_B}:+)+[0-9A-Za-z:]*))"
 )
 _WORD = r"(?P<word>[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?)"
 _DOLLAR = r"(?P<arcnet>\$[0-9A-Fa-f]{1,2})"
@@ -194,7 +194,7 @@ def _bad_character(text: str, at: int, dialect: Dialect) -> Token:
     char = text[at]
     if char == '"' and dialect is Dialect.NETBPF:
         return Token(T.BAD, char, at, at + 1, "a string without its closing quote")
-    shown = f"'{char}'" if char.isprintable() else f"the character {ord(char):#04x}"
+    shown = f"'{char}'" if char.isprintable() else f"character {ord(char):#04x}"
     if char == "\\":
         return Token(T.BAD, char, at, at + 1, "a backslash without a name")
     if char in '{},@"':

@@ -423,7 +423,8 @@ class TunnelTest:
     """`vlan [N]`, `mpls [N]`, `pppoes [N]`, `geneve [N]`, `vxlan [N] [port P]`, `gre`, ….
 
     `ident` is the VLAN id, label, session, VNI or TEID; `members` the set of `vlan in {…}` as
-    inclusive ranges; `port` the UDP port of `vxlan … port N`.
+    inclusive ranges; `port` the UDP port of `vxlan … port N`. `named` is the set's name in
+    `vlan in @name`; resolve turns it into members.
     """
 
     tunnel: Tunnel
@@ -431,6 +432,7 @@ class TunnelTest:
     span: Span
     members: tuple[tuple[int, int], ...] = ()
     port: int | None = None
+    named: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ from netbpf.expr.nodes import (
 )
 from netbpf.expr.primitives import Head, parse_primitive
 from netbpf.expr.tokens import T, Token
-from netbpf.expr.words import CONSTANTS, DSCP
+from netbpf.expr.words import CONSTANTS
 from netbpf.ir.program import AluOp
 
 
@@ -121,7 +121,7 @@ class _Parser:
     def _primitive(self, frame: Frame) -> None:
         parsed = parse_primitive(self._cursor)
         if parsed is None:
-            raise complaints.no_term(self._cursor, frame)
+            raise complaints.no_term(self._cursor)
         if frame.mode is Mode.EITHER:
             frame.mode = Mode.EXPRESSION
         if isinstance(parsed, Head):
@@ -156,7 +156,7 @@ class _Parser:
     def _inherit(self, frame: Frame) -> None:
         """Parse a bare identifier where a term may stand, too."""
         if frame.op is None and frame.mode is not Mode.EITHER:
-            raise complaints.bare_identifier(self._cursor, frame)
+            raise complaints.bare_identifier(self._cursor)
         if frame.quals is None:
             raise complaints.no_qualifiers(self._cursor, frame)
         if frame.mode is Mode.EITHER:
@@ -186,7 +186,7 @@ class _Parser:
         frame.grouped = grouped
         frame.add(term)
 
-    # -- arithmetic ----------------------------------------------------------------------------------
+    # -- arithmetic -------------------------------------------------------------------------------
 
     def _begins_value(self, token: Token) -> bool:
         match token.kind:
@@ -197,16 +197,7 @@ class _Parser:
             case T.PROTO:
                 return self._cursor.peek().kind is T.OPEN_INDEX
             case T.NAME:
-                return self._cursor.extended and self._is_field(token)
-        return False
-
-    def _is_field(self, token: Token) -> bool:
-        following = self._cursor.peek().kind
-        match token.text:
-            case "ttl" | "dscp":
-                return following in (T.RELATION, T.ARITH)
-            case "payload":
-                return following is T.OPEN_INDEX
+                return self._cursor.extended and extensions.begins_value(self._cursor)
         return False
 
     def _value(self, frame: Frame, total: Sum) -> None:
@@ -234,11 +225,11 @@ class _Parser:
             case T.NAME if cursor.extended and token.text in ("ttl", "dscp"):
                 cursor.advance()
                 total.value(HeaderField(token.text, token.span))
-            case T.NAME if token.text in DSCP and _compares_dscp(frame):
+            case T.NAME if cursor.extended and _compares_dscp(frame):
                 cursor.advance()
                 total.value(extensions.dscp_name(cursor, token))
             case _:
-                raise complaints.no_value(cursor, frame)
+                raise complaints.no_value(cursor)
 
     def _open_index(self, token: Token, proto: Proto | None) -> None:
         cursor = self._cursor
@@ -306,8 +297,10 @@ class _Parser:
             assert isinstance(token.fact, int)
             size = token.fact
             end = cursor.expect(T.CLOSE_INDEX, "']'")
+        elif cursor.token.kind is not T.CLOSE_INDEX:
+            raise complaints.unclosed(cursor, frame, "an operator, ':' or ']'")
         else:
-            end = cursor.expect(T.CLOSE_INDEX, "an operator, ':' or ']'")
+            end = cursor.advance()
         self._stack.pop()
         span = Span(frame.start, end.end)
         self._give_value(PacketBytes(frame.proto, total.finish(), size, span))
@@ -361,13 +354,20 @@ class _Parser:
         if parent.head is not None:
             parent.quals = parent.head.quals
             parent.head = None
-        elif parent.first is None and not parent.nots and not self._cursor.extended:
-            # pcap-filter's grammar: the first of a list may be in parentheses only if a number
-            if not (isinstance(expr, Primitive) and isinstance(expr.ident, Number)):
-                raise self._cursor.error("expected an identifier, found a parenthesis", span)
+        elif parent.first is None and not parent.nots and not self._may_lead(expr):
+            hint = "leave the inner parentheses out"
+            raise self._cursor.error("expected an identifier, found a parenthesis", span, hint=hint)
         if parent.mode is Mode.EITHER:
             parent.mode = Mode.IDENTIFIERS
         self._complete(parent, expr)
+
+    def _may_lead(self, expr: Expr) -> bool:
+        """Whether identifiers in parentheses may come first in a parenthesis of identifiers.
+
+        pcap-filter's grammar has it so for a number only; the default dialect does not mind.
+        """
+        number = isinstance(expr, Primitive) and isinstance(expr.ident, Number)
+        return number or self._cursor.extended
 
 
 def _is_value(frame: Frame) -> bool:
@@ -381,7 +381,9 @@ def _number(token: Token) -> Num:
 
 
 def _compares_dscp(frame: Frame) -> bool:
-    return frame.relation is not None and isinstance(frame.relation[1], HeaderField)
+    return frame.relation is not None and frame.relation[1] == HeaderField(
+        "dscp", frame.relation[1].span
+    )
 
 
 def _negate(term: Expr, start: int) -> Expr:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netbpf.errors import ExpressionError, Span
+from netbpf.expr.elements import describe, fits, wanted
+from netbpf.expr.extensions import number_range
 from netbpf.expr.limits import check_limits, check_number
 from netbpf.expr.names import Resolver
 from netbpf.expr.nodes import (
@@ -32,11 +34,11 @@ from netbpf.expr.nodes import (
     ProtoNumber,
     Qualifiers,
     Test,
+    TunnelTest,
 )
 from netbpf.expr.ports import PortNames
-from netbpf.expr.protocols import NAME_SPACES
+from netbpf.expr.protocols import IP_PROTOCOLS, LINK_PROTOCOLS, NAME_SPACES
 from netbpf.expr.rewrite import rewrite
-from netbpf.expr.elements import describe, fits, wanted
 from netbpf.expr.suggest import did_you_mean
 from netbpf.expr.words import KEYWORDS
 from netbpf.proto.linktype import LinkType
@@ -78,6 +80,8 @@ class _Resolution:
 
     def test(self, test: Test) -> Test:
         """Resolve one leaf."""
+        if isinstance(test, TunnelTest) and test.named:
+            test = self._vlan_set(test)
         check_limits(test, self._text)
         match test:
             case Primitive(quals, ident):
@@ -99,10 +103,7 @@ class _Resolution:
             case AddressSet(elements, span):
                 return self._set(quals, elements, span)
             case NamedSet(name, span):
-                if name not in self._sets:
-                    message = f"there is no set '{name}'"
-                    raise self._error(message, span, did_you_mean(name, self._sets))
-                return self._set(quals, self._sets[name], span, name)
+                return self._set(quals, self._named(name, span), span, name)
         return ident
 
     # -- names -------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ class _Resolution:
             assert quals.kind is not None
             words = f"{quals.proto.value} " if quals.proto else ""
             message = f"unknown '{words}{quals.kind.value}' value '{name.text}'"
-            raise self._error(message, name.span, did_you_mean(name.text, known))
+            raise self._error(message, name.span, _protocol_hint(name.text, quals, known))
         return ProtoNumber(name.text, int(number), name.span)
 
     # -- sets --------------------------------------------------------------------------------------
@@ -191,6 +192,28 @@ class _Resolution:
                 raise self._error(message, where, hint)
         return AddressSet(tuple(resolved), span)
 
+    def _named(self, name: str, span: Span) -> tuple[Identifier, ...]:
+        if name not in self._sets:
+            message = f"there is no set '{name}'"
+            raise self._error(message, span, did_you_mean(name, self._sets))
+        return self._sets[name]
+
+    def _vlan_set(self, test: TunnelTest) -> TunnelTest:
+        members: list[tuple[int, int]] = []
+        for element in self._named(test.named, test.span):
+            found = None
+            if isinstance(element, Number):
+                found = (element.value, element.value)
+            elif isinstance(element, Name):
+                found = number_range(element.text)
+            if found is None:
+                message = f"{describe(element)} of set '{test.named}' is not a VLAN number"
+                raise self._error(message, test.span)
+            members.append(found)
+        if not members:
+            raise self._error(f"set '{test.named}' is empty", test.span)
+        return TunnelTest(test.tunnel, None, test.span, members=tuple(sorted(members)))
+
     def _element_name(self, quals: Qualifiers, name: Name) -> Identifier:
         if quals.kind in (Kind.PORT, Kind.PORTRANGE):
             return self._ports.element(name, quals.proto)
@@ -215,3 +238,11 @@ class _Resolution:
 
     def _error(self, message: str, span: Span, hint: str = "") -> ExpressionError:
         return ExpressionError(message, text=self._text, span=span, hint=hint)
+
+
+def _protocol_hint(name: str, quals: Qualifiers, known: Mapping[str, int]) -> str:
+    if quals.proto is Proto.LINK and name in IP_PROTOCOLS:
+        return f"'{name}' is an IP protocol: ip proto \\{name}"
+    if quals.proto is not Proto.LINK and name in LINK_PROTOCOLS:
+        return f"'{name}' is a link-layer protocol: ether proto \\{name}"
+    return did_you_mean(name, known)
