@@ -11,8 +11,8 @@ from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.tests import every, field_is, refuse, some
 from netbpf.expr.lower.common.words import invalid_qualifier
 from netbpf.expr.lower.layers import Layers, Test
-from netbpf.expr.nodes import Broadcast, Direction, Multicast, Proto
-from netbpf.ir.program import U32
+from netbpf.expr.nodes import Broadcast, Dialect, Direction, Multicast, Proto
+from netbpf.ir.program import U32, Cmp, Label
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.ip import IPV4_DST, IPV6_DST
 
@@ -48,7 +48,7 @@ def multicast(layers: Layers, node: Multicast) -> Test:
         return ethernet.multicast(layers, node.span)
     if node.proto is Proto.IP:
         ethertype = EtherType.IPV4
-        group = field_is(layers, layers.network, IPV4_DST.offset, 1, 0xE0, 0xF0)
+        group = _ipv4_group(layers)
     elif node.proto is Proto.IP6:
         ethertype = EtherType.IPV6
         group = field_is(layers, layers.network, IPV6_DST, 1, 0xFF)
@@ -56,3 +56,16 @@ def multicast(layers: Layers, node: Multicast) -> Test:
         assert node.proto is not None
         raise invalid_qualifier(layers, node.proto.value, "multicast", node.span)
     return every(layers.builder, link_protocol_is(layers, ethertype, node.span), group)
+
+
+def _ipv4_group(layers: Layers) -> Test:
+    """224.0.0.0/4; libpcap 1.10 takes what is above it for groups too."""
+    if layers.env.dialect is not Dialect.PCAP:
+        return field_is(layers, layers.network, IPV4_DST.offset, 1, 0xE0, 0xF0)
+
+    def emit(yes: Label, no: Label) -> None:
+        network = layers.network()
+        first = layers.load(network.base, network.offset + IPV4_DST.offset, 1)
+        layers.builder.branch(Cmp.GE, first, 0xE0, yes, no)
+
+    return emit

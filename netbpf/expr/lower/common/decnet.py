@@ -45,8 +45,8 @@ def _address_is(layers: Layers, swapped: int, direction: Direction | None) -> Te
     short, long = _OFFSETS[direction]
     return some(
         layers.builder,
-        _short(layers, swapped, short, padded=False),
-        _short(layers, swapped, short, padded=True),
+        _with_flags(layers, _SHORT, swapped, short, padded=False),
+        _with_flags(layers, _SHORT, swapped, short, padded=True),
         _with_flags(layers, _LONG, swapped, long, padded=False),
         _with_flags(layers, _LONG, swapped, long, padded=True),
     )
@@ -60,17 +60,6 @@ def _with_flags(layers: Layers, form: int, swapped: int, offset: int, *, padded:
         flags = field_is(layers, layers.network, _FLAGS, 1, form, _FORMAT)
     at = _FLAGS + padded + offset
     return every(layers.builder, flags, field_is(layers, layers.network, at, 2, swapped))
-
-
-def _short(layers: Layers, swapped: int, offset: int, *, padded: bool) -> Test:
-    """The short header: flags and a destination lie within one word, which is loaded at once."""
-    if offset != _OFFSETS[Direction.DST][0]:
-        return _with_flags(layers, _SHORT, swapped, offset, padded=padded)
-    if padded:
-        value, mask = _PADDING << 24 | _SHORT << 16 | swapped, 0xFF07FFFF
-    else:
-        value, mask = _SHORT << 24 | swapped << 8, 0x07FFFF00
-    return field_is(layers, layers.network, _FLAGS, 4, value, mask)
 
 
 def decnet_address(text: str) -> int | None:

@@ -14,7 +14,7 @@ from netbpf.expr.lower.common.sets6 import Prefix6, pair_in6
 from netbpf.expr.lower.common.tests import every, negated, some
 from netbpf.expr.lower.common.words import check_direction, invalid_qualifier
 from netbpf.expr.lower.layers import Layers, Test
-from netbpf.expr.nodes import Dialect, Direction, Proto
+from netbpf.expr.nodes import Direction, Proto
 from netbpf.ir.program import U32, Reg
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.field import Field
@@ -51,17 +51,16 @@ def ipv4_is(
     families = [proto] if proto is not None else list(_FAMILIES)
     if proto is None and layers.labels:
         families = [Proto.IP]
-    elements = [_element(layers, value, mask) for value, mask in nets]
+    elements = [_element(value, mask) for value, mask in nets]
     return some(
         layers.builder,
         *(_in_family(layers, family, elements, direction, span, opposite) for family in families),
     )
 
 
-def _element(layers: Layers, value: int, mask: int) -> Element:
+def _element(value: int, mask: int) -> Element:
     rest = ~mask & U32
-    needless = mask == 0 and layers.env.dialect is not Dialect.PCAP  # libpcap loads all the same
-    if rest & (rest + 1) or needless:  # a mask with holes, or one that needs no load
+    if rest & (rest + 1):  # a mask with holes
         return Masked(value, mask)
     return Range(value, value | rest)
 

@@ -9,7 +9,7 @@ from netbpf.errors import Span
 from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.tests import check_most, every, field_is, some
 from netbpf.expr.lower.layers import Layers, Test
-from netbpf.expr.nodes import Dialect, Proto
+from netbpf.expr.nodes import Proto
 from netbpf.proto.iso import ISIS_PDU_MASK, ISIS_PDU_OFFSET, IsisPdu, Nlpid
 from netbpf.proto.llc import Sap
 
@@ -45,9 +45,8 @@ def isis_pdu_is(layers: Layers, kinds: tuple[int, ...], span: Span) -> Test:
     """Return the test for an IS-IS packet of one of these PDU types."""
     for kind in kinds:
         check_most(layers, "IS-IS PDU type", kind, ISIS_PDU_MASK, span)
-    # libpcap 1.10 compares the whole byte, reserved bits and all; 1.11 is to mask them.
-    mask = 0xFF if layers.env.dialect is Dialect.PCAP else ISIS_PDU_MASK
-    tests = (field_is(layers, layers.osi, ISIS_PDU_OFFSET, 1, kind, mask) for kind in kinds)
+    # The whole byte is compared, its three reserved bits too, as by libpcap 1.10.
+    tests = (field_is(layers, layers.osi, ISIS_PDU_OFFSET, 1, kind) for kind in kinds)
     return every(
         layers.builder, iso_protocol_is(layers, Nlpid.ISIS, span), some(layers.builder, *tests)
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from netbpf.expr.lower.common.tests import constant, every, masked, some
+from netbpf.expr.lower.common.tests import every, masked, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.nodes import Direction
 from netbpf.ir.builder import Builder
@@ -133,8 +133,6 @@ def _member(builder: Builder, read: Read, run: Sequence[Element]) -> Test:
 def _is(builder: Builder, read: Read, element: Element) -> Test:
     """Return the test for a single element."""
     if isinstance(element, Masked):
-        if element.mask == 0:
-            return constant(builder, element.value == 0)
         value, mask = element.value, element.mask
         return lambda yes, no: masked(builder, read(), mask, value, yes, no)
 

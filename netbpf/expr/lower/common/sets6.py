@@ -1,11 +1,11 @@
 """Tests whether IPv6 addresses are in a set of prefixes.
 
-An address is compared word by word, and a word is loaded only where those before it agree: that
-is libpcap's order of loads. A large set keeps to it level by level: which elements agree in the
-first word, which in the first two, … Where a large set is asked of source *or* destination, all of
-it is compared with the source before the destination's second word is looked at, and an element
-within another is left out: on packets cut off inside an address, and only there, that may decide
-otherwise than element after element would.
+An address is compared word by word, and a word is loaded only where those before it agree, then
+even if the prefix leaves it open: that is libpcap's order of loads. A large set keeps to it level
+by level: which addresses agree with an element in the first word, which in the first two, … Only
+where a large set is asked of source *or* destination, all of it is compared with the source before
+all but the first element is with the destination: a packet that ends within its destination
+address, and only such a packet, may match where element after element would give "no match".
 Depends on ir.builder and common.tests.
 """
 
@@ -25,6 +25,9 @@ SMALL = 8
 
 WORDS = 4
 
+Members = tuple[tuple[int, int], ...]
+"""Inclusive ranges, as ir.program.Member has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prefix6:
@@ -32,11 +35,6 @@ class Prefix6:
 
     value: int
     length: int
-
-    @property
-    def words(self) -> int:
-        """How many of the address's words must be looked at."""
-        return (self.length + 31) // 32
 
     def first(self, words: int) -> Range:
         """Return what the first words of its addresses are, as a number of that many words."""
@@ -65,31 +63,21 @@ def pair_in6(
     return some(
         builder,
         _is(layers, src, prefixes[0]),
-        _touched(layers, dst),
+        _is(layers, dst, prefixes[0]),
         _address_in(layers, src, prefixes),
         _address_in(layers, dst, prefixes),
     )
 
 
 def _is(layers: Layers, offset: int, prefix: Prefix6) -> Test:
-    """Return the test for one prefix: words in order, none that the prefix leaves open."""
+    """Return the test for one prefix: words in order, until one differs."""
     mask = ((1 << prefix.length) - 1) << 128 - prefix.length
     tests = []
     for word in range(WORDS):
-        shift = 96 - 32 * word
+        shift = 32 * (WORDS - 1 - word)
         value, part = prefix.value >> shift & U32, mask >> shift & U32
         tests.append(field_is(layers, layers.network, offset + 4 * word, 4, value, part))
     return every(layers.builder, *tests)
-
-
-def _touched(layers: Layers, offset: int) -> Test:
-    """Load an address's first word: a test that never holds."""
-
-    def emit(_: Label, no: Label) -> None:
-        _word(layers, offset, 0)
-        layers.builder.jump(no)
-
-    return emit
 
 
 def _word(layers: Layers, offset: int, word: int) -> Reg:
@@ -101,56 +89,21 @@ def _address_in(layers: Layers, offset: int, prefixes: Sequence[Prefix6]) -> Tes
     builder = layers.builder
     if len(prefixes) <= SMALL:
         return some(builder, *(_is(layers, offset, prefix) for prefix in prefixes))
-    levels = _levels(prefixes)
-    if not levels:
-        return every(builder)
+    levels = [merged(prefix.first(words) for prefix in prefixes) for words in (1, 2, 3, 4)]
 
     def emit(yes: Label, no: Label) -> None:
         loaded: list[Reg] = []
-        for decided, open_ in levels:
+        for members in levels:
             loaded.append(_word(layers, offset, len(loaded)))
-            if decided:
-                other = builder.label()
-                _member(layers, loaded, decided, yes, other)
-                builder.place(other)
-            if open_:
-                deeper = builder.label()
-                _member(layers, loaded, open_, deeper, no)
+            deeper = yes if len(loaded) == WORDS else builder.label()
+            _member(layers, loaded, members, deeper, no)
+            if deeper != yes:
                 builder.place(deeper)
-        builder.jump(no)
 
     return emit
 
 
-_Members = tuple[tuple[int, int], ...]
-
-
-def _levels(prefixes: Sequence[Prefix6]) -> list[tuple[_Members, _Members]]:
-    """Return, for one word, two, …, which values are in the set, and which need another word.
-
-    Empty when the set holds every address.
-    """
-    kept = irredundant(prefixes)
-    if any(prefix.length == 0 for prefix in kept):
-        return []
-    levels = []
-    for words in range(1, max(prefix.words for prefix in kept) + 1):
-        decided = merged(p.first(words) for p in kept if p.words == words)
-        open_ = merged(p.first(words) for p in kept if p.words > words)
-        levels.append((decided, open_))
-    return levels
-
-
-def irredundant(prefixes: Sequence[Prefix6]) -> list[Prefix6]:
-    """Return the prefixes that lie within no other, in ascending order."""
-    kept: list[Prefix6] = []
-    for prefix in sorted(set(prefixes), key=lambda p: (p.value, p.length)):
-        if not kept or prefix.first(WORDS).low > kept[-1].first(WORDS).high:
-            kept.append(prefix)
-    return kept
-
-
-def _member(layers: Layers, words: Sequence[Reg], members: _Members, yes: Label, no: Label) -> None:
+def _member(layers: Layers, words: Sequence[Reg], members: Members, yes: Label, no: Label) -> None:
     """Ask for the first words of an address; a Member takes one or four, so pad with zeros."""
     if len(words) == 1:
         layers.builder.member((words[0],), members, yes, no)

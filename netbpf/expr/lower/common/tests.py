@@ -13,7 +13,6 @@ from collections.abc import Callable
 from netbpf.errors import ExpressionError, Span
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.layers import Layers, Test
-from netbpf.expr.nodes import Dialect
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import U32, AluOp, Cmp, Label, Reg
 
@@ -63,10 +62,8 @@ def go_on(builder: Builder, test: Test, no: Label) -> None:
 
 
 def field_is(layers: Layers, at: At, offset: int, width: int, value: int, mask: int = U32) -> Test:
-    """Return the test of (bytes & mask) == value; a mask of 0 loads only where libpcap would."""
+    """Return the test of (bytes & mask) == value; the bytes are loaded even if the mask is 0."""
     builder = layers.builder
-    if mask == 0 and layers.env.dialect is not Dialect.PCAP:
-        return constant(builder, value == 0)
 
     def emit(yes: Label, no: Label) -> None:
         origin = at()
