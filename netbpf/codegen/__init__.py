@@ -1,0 +1,1 @@
+"""From the IR to code: classic and extended BPF."""

@@ -1,0 +1,207 @@
+"""From the IR to an eBPF program for a hook.
+
+    r6 = ctx
+    the filter, reading bytes directly     ─┐ a bounds check fails: is there more than the
+    the filter, copying bytes              ←┘ linear part? else no match
+    the keys to count by, likewise
+    counting, the verdict
+
+The second version of the filter costs nothing where the first can see the whole packet. To begin
+anew is sound because a filter has no effect before its verdict.
+Depends on asm, ir, spec and the rest of codegen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from netbpf.asm import ebpf
+from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
+from netbpf.asm.ebpf import Jmp
+from netbpf.codegen.ebpf import counters
+from netbpf.codegen.ebpf.access import DATA, DATA_END, Access, Classic, Copying, Direct
+from netbpf.codegen.ebpf.emit import Setting, emit
+from netbpf.codegen.ebpf.sets import Tables
+from netbpf.codegen.ebpf.stack import Frame
+from netbpf.codegen.hooks.hook import CTX, Hook
+from netbpf.errors import CodeSizeError, Span, UsageError
+from netbpf.ir.program import U32, Bound, Branch, Load, Member, Program
+from netbpf.proto.linktype import LinkType
+from netbpf.spec import Action, CounterLayout, Key, ProgramSpec, Target
+
+SNAPLEN = 262144  # bytes of a matching packet that a socket is given, if not told otherwise
+CAPACITY = 65536  # entries of a table that evicts
+_MOST_INSNS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
+_MANY_BRANCHES = 2048  # far below the verifier's 8,192: one IR node makes up to three jumps
+
+
+def generate(
+    program: Program,
+    hook: Hook,
+    *,
+    action: Action = Action.COUNT,
+    counting: bool = True,
+    keys: Mapping[Key, Program] | None = None,
+    linktype: LinkType = LinkType.EN10MB,
+    snaplen: int = SNAPLEN,
+    name: str = "netbpf",
+    capacity: int = CAPACITY,
+    warnings: Sequence[str] = (),
+) -> ProgramSpec:
+    """Generate the program that does `action` with what matches, and counts it.
+
+    `keys` are programs whose outputs packets are counted by, in tables of which those that evict
+    hold `capacity` entries. Without `counting` a socket program returns `snaplen` or 0.
+    Raises CodeSizeError, and UsageError where the hook cannot do the action.
+    """
+    keys = keys or {}
+    if counting and hook.target is Target.SOCKET and action is not Action.COUNT:
+        raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
+    if keys and not counting:
+        raise UsageError("there is nothing to count by when nothing is counted")
+    layout = counters.layout(tuple(keys), capacity) if counting else None
+    plan = _Plan(program, hook, action, keys, layout, snaplen, Tables(program.text))
+    code = _assemble(plan)
+    return ProgramSpec(
+        name=name,
+        type=hook.type,
+        attach_type=hook.attach_type,
+        insns=code.insns,
+        maps=(*(counters.maps(layout) if layout else ()), *plan.tables.maps.values()),
+        map_refs=code.map_refs,
+        flags=hook.flags,
+        text=program.text,
+        spans=code.spans,
+        target=hook.target,
+        action=action,
+        linktype=linktype,
+        counters=layout,
+        warnings=tuple(warnings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that code is made from."""
+
+    program: Program
+    hook: Hook
+    action: Action
+    keys: Mapping[Key, Program]
+    layout: CounterLayout | None
+    snaplen: int
+    tables: Tables
+
+    @property
+    def codes(self) -> tuple[int, int]:
+        """What the program returns for a match, and else."""
+        accept, drop = self.hook.accept, self.hook.drop
+        if self.layout is None and self.hook.target is Target.SOCKET:
+            return self.snaplen, 0
+        return {
+            Action.COUNT: (accept, accept),
+            Action.DROP: (drop, accept),
+            Action.PASS: (accept, drop),
+        }[self.action]
+
+
+def _assemble(plan: _Plan) -> Code:
+    programs = (plan.program, *plan.keys.values())
+    asm = Assembler(shallow=sum(map(_branches, programs)) > _MANY_BRANCHES)
+    try:
+        _emit(asm, plan)
+        code = asm.finish()
+    except JumpTooLongError:
+        raise _too_large(plan.program) from None
+    if len(code.insns) > _MOST_INSNS:
+        raise _too_large(plan.program)
+    return code
+
+
+def _emit(asm: Assembler, plan: _Plan) -> None:
+    frame = Frame(tuple(counters.KEY_WORDS[key] for key in plan.keys))
+    match, no_match = asm.label(), asm.label()
+    asm.emit(ebpf.mov_reg(CTX, 1))
+    effect = plan.layout is not None and plan.action is Action.PASS
+    setting = Setting(plan.hook, match, no_match, frame, plan.tables)
+    _versions(asm, plan.program, setting, may_end=not effect)
+    asm.span = None
+    on_match, on_no_match = plan.codes
+    asm.place(no_match)
+    if plan.layout is not None and plan.action is Action.PASS:
+        counters.count_dropped(asm, plan.layout)
+    _leave(asm, on_no_match)
+    asm.place(match)
+    if plan.layout is not None:
+        _emit_keys(asm, plan, plan.layout, frame)
+        dropped = plan.action is Action.DROP
+        counters.count_match(asm, plan.hook, plan.layout, frame, dropped=dropped)
+    _leave(asm, on_match)
+
+
+def _emit_keys(asm: Assembler, plan: _Plan, layout: CounterLayout, frame: Frame) -> None:
+    """Put every key on the stack."""
+    for index, (table, program) in enumerate(zip(layout.tables, plan.keys.values(), strict=True)):
+        found, none = asm.label(), asm.label()
+        setting = Setting(plan.hook, found, none, frame, plan.tables, frame.key(index))
+        _versions(asm, program, setting, may_end=False)
+        asm.span = None
+        asm.place(none)
+        counters.set_no_key(asm, table, frame.key(index))
+        asm.place(found)
+
+
+def _versions(asm: Assembler, program: Program, setting: Setting, *, may_end: bool) -> None:
+    """Emit a program so that it reads whatever is in the packet.
+
+    `may_end`: a load outside the packet may end everything with 0.
+    """
+    hook = setting.hook
+    short = asm.label() if hook.load_bytes else setting.no_match
+    if hook.linear is not None:
+        emit(asm, program, Direct(hook.linear, short), setting)
+        if hook.load_bytes is None or not asm.wanted(short):
+            return
+        asm.span = None
+        asm.place(short)
+        _go_on_if_paged(asm, setting)
+    copying: Access | None = None
+    if hook.load_bytes is not None:
+        copying = Copying(hook.load_bytes, setting.no_match)
+    if hook.linear is None and may_end:
+        copying = Classic(setting.no_match)
+    if copying is not None:
+        emit(asm, program, copying, setting)
+
+
+def _go_on_if_paged(asm: Assembler, setting: Setting) -> None:
+    """Go on if the packet has more bytes than [r7, r8), else there is no match."""
+    paged = asm.label()
+    asm.emit(*setting.hook.buffer_length(0))
+    asm.jump_if(ebpf.jump_imm(Jmp.JGT, 0, 0xFFFF), paged)
+    asm.emit(ebpf.alu64_reg(ebpf.Alu.ADD, DATA, 0))
+    asm.jump_if(ebpf.jump_reg(Jmp.JLE, DATA, DATA_END), setting.no_match)
+    asm.place(paged)
+
+
+def _leave(asm: Assembler, code: int) -> None:
+    asm.emit(ebpf.mov(0, code & U32))
+    asm.leave()
+
+
+def _branches(program: Program) -> int:
+    """Return how many conditional jumps a program makes, at least roughly."""
+    return sum(
+        isinstance(block.term, (Branch, Member))
+        + sum(isinstance(insn, (Load, Bound)) for insn in block.insns)
+        for block in program
+    )
+
+
+def _too_large(program: Program) -> CodeSizeError:
+    return CodeSizeError(
+        "the expression is too large for the kernel's verifier",
+        text=program.text,
+        span=Span(0, len(program.text)),
+    )

@@ -1,0 +1,66 @@
+"""How large a register's value can be, as far as any verifier can tell.
+
+An offset must be known to be small before it may be added to a packet pointer. The rules here are
+those of the kernel's range tracking that hold since 5.10; where it knows nothing (byte swaps,
+subtractions, divisions), neither does this.
+Depends on ir.program.
+"""
+
+from __future__ import annotations
+
+from netbpf.ir.program import (
+    U32,
+    Alu,
+    AluOp,
+    Bound,
+    Const,
+    Copy,
+    Insn,
+    Load,
+    Meta,
+    Program,
+    Reg,
+)
+
+
+def upper_bounds(program: Program) -> dict[Reg, int]:
+    """Return for each register a number that its value never exceeds.
+
+    One pass is enough: what reaches a use stands before it, and a join takes the largest.
+    """
+    bounds: dict[Reg, int] = {}
+    for block in program:
+        for insn in block.insns:
+            if not isinstance(insn, Bound):
+                bounds[insn.dst] = max(bounds.get(insn.dst, 0), _bound(insn, bounds))
+    return bounds
+
+
+def _bound(insn: Insn, bounds: dict[Reg, int]) -> int:
+    if isinstance(insn, Const):
+        return insn.value
+    if isinstance(insn, Copy):
+        return bounds[insn.src]
+    if isinstance(insn, Load):
+        return 0xFF if insn.width == 1 else U32
+    if isinstance(insn, (Meta, Bound)):
+        return U32
+    b = insn.b if isinstance(insn.b, int) else bounds[insn.b]
+    return min(_alu_bound(insn, bounds[insn.a], b), U32)
+
+
+def _alu_bound(insn: Alu, a: int, b: int) -> int:
+    constant = isinstance(insn.b, int)
+    if insn.op is AluOp.AND:
+        return min(a, b)
+    if insn.op is AluOp.ADD:
+        return a + b
+    if insn.op is AluOp.MUL:
+        return a * b
+    if insn.op is AluOp.OR:
+        return (1 << max(a.bit_length(), b.bit_length())) - 1
+    if insn.op is AluOp.LSH and constant:
+        return a << b if b < 32 else 0
+    if insn.op is AluOp.RSH and constant:
+        return a >> b if b < 32 else 0
+    return U32
