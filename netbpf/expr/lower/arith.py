@@ -10,9 +10,8 @@ Depends on ir.builder and expr.nodes.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from netbpf.errors import ExpressionError
 from netbpf.expr.nodes import (
@@ -46,36 +45,50 @@ class Origin:
     most: int = 0
 
 
-class Headers(Protocol):
+class Headers:
     """What a dialect knows of `proto[…]`: which packets have it, and where it begins.
 
-    `libpcap_faults` keeps three of libpcap's: only the leftmost operand of an operator implies
-    its protocol; the right side of a relation is guarded before the left; and a divisor or a shift
-    is judged by the first number in it, so that `1 / ip[0]` is a division by zero.
+    `libpcap_faults` keeps two of libpcap's: only the leftmost operand of an operator implies its
+    protocol; and a divisor or a shift is judged by the first number in it, so that `1 / ip[0]` is
+    a division by zero.
     """
 
     builder: Builder
     text: str
-    libpcap_faults: bool
+    libpcap_faults = False
+
+    def check(self, node: PacketBytes | HeaderField) -> None:
+        """Refuse an operand that makes no sense here. Raises ExpressionError."""
+
+    def foresee(self, node: PacketBytes | HeaderField, no: Label) -> None:
+        """Test what comes before anything that the operand's index requires; mostly nothing."""
 
     def require(self, node: PacketBytes | HeaderField, no: Label) -> None:
         """Go on where the packet has the header, with its position known; else jump to `no`."""
+        raise NotImplementedError
 
     def origin(self, node: PacketBytes) -> Origin:
         """Return where the header begins. May emit loads; comes after `require`."""
+        raise NotImplementedError
 
     def load(self, base: Reg | None, offset: int, width: int) -> Reg:
         """Load from the packet; base and offset are at most FARTHEST each."""
+        raise NotImplementedError
 
     def field(self, node: HeaderField) -> Reg:
         """Return a header field's value; comes after `require`."""
+        raise NotImplementedError
 
 
 def lower_relation(node: Relation, headers: Headers, yes: Label, no: Label) -> None:
     """Emit left op right, leaving to `yes` or `no`. Raises ExpressionError."""
     _check(node, headers)
-    for operand in _guarded(node, headers):
-        headers.require(operand, no)
+    for side in (node.left, node.right):
+        operands = _guarded(side, headers)
+        for operand in reversed(operands):
+            headers.foresee(operand, no)
+        for operand in operands:
+            headers.require(operand, no)
     evaluation = Evaluation(headers)
     left = evaluation.value(node.left)
     right = evaluation.value(node.right)
@@ -123,7 +136,9 @@ def _check(node: Relation, headers: Headers) -> None:
                 raise ExpressionError(
                     "data size must be 1, 2, or 4", text=headers.text, span=part.span
                 )
-            if isinstance(part, Binary):
+            if isinstance(part, (PacketBytes, HeaderField)):
+                headers.check(part)
+            elif isinstance(part, Binary):
                 _check_right_operand(part, headers)
 
 
@@ -157,14 +172,10 @@ def _leftmost(node: Arith) -> Arith | None:
     return node.index if isinstance(node, PacketBytes) else None
 
 
-def _guarded(node: Relation, headers: Headers) -> Iterator[PacketBytes | HeaderField]:
-    """Yield the operands that imply a header, in the order in which they are to be tested."""
-    first = headers.libpcap_faults
-    sides = (node.right, node.left) if first else (node.left, node.right)
-    for side in sides:
-        for part in postorder(side, leftmost=first):
-            if isinstance(part, (PacketBytes, HeaderField)):
-                yield part
+def _guarded(side: Arith, headers: Headers) -> list[PacketBytes | HeaderField]:
+    """Return the operands that imply a header, what is within an index before what it is of."""
+    parts = postorder(side, leftmost=headers.libpcap_faults)
+    return [part for part in parts if isinstance(part, (PacketBytes, HeaderField))]
 
 
 def postorder(root: Arith, *, leftmost: bool = False) -> list[Arith]:

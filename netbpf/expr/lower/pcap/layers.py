@@ -14,7 +14,7 @@ from netbpf.expr.environment import Environment
 from netbpf.expr.lower.arith import FARTHEST, Origin
 from netbpf.expr.lower.frame import Frame
 from netbpf.ir.builder import Builder
-from netbpf.ir.program import AluOp, Cmp, Label, Reg
+from netbpf.ir.program import AluOp, Cmp, Label, Reg, Verdict
 from netbpf.proto.ip import IPV4_VERSION, IPV6_LENGTH
 from netbpf.proto.linktype import LinkType
 
@@ -73,8 +73,13 @@ class PcapLayers:
     # -- what is asked -----------------------------------------------------------------------------
 
     def load(self, base: Reg | None, offset: int, width: int) -> Reg:
-        """Load from the frame as it was on the wire."""
-        return self._frame.load(base, offset, width)
+        """Load from the frame as it was on the wire.
+
+        Before a frame that a tunnel's header has been the first bytes of there is nothing.
+        """
+        if offset < 0:
+            self.builder.ret(Verdict.NO_MATCH)
+        return self._frame.load(base, max(offset, 0), width)
 
     def link(self) -> Origin:
         """Return where the link header begins."""

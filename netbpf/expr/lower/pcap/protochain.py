@@ -2,12 +2,13 @@
 
 libpcap walks hop-by-hop, destination, routing, fragment and authentication headers in a loop, which
 ends where the chain does or the packet. The IR has no loops: the walk is unrolled to `HEADERS`
-headers, and what comes behind more of them does not match. An IPv6 header has eight bytes at
-least, so that only packets made for the purpose have so many.
+headers, and a packet with more of them is taken for one that ends within them: the whole expression
+does not match. An IPv6 header has eight bytes at least, so that only packets made for the purpose
+have so many.
 
 As in libpcap the header behind an AH is looked for at the AH's length from the start of the
-network header, not of the AH; a packet can lead libpcap in circles with it, which end here as no
-match. Sources: RFC 8200, 4302.
+network header, not of the AH; a packet can lead libpcap in circles with it for ever.
+Sources: RFC 8200, 4302.
 Depends on pcap.layers and common.
 """
 
@@ -18,7 +19,7 @@ from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.tests import check_most, every, refuse
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.pcap.layers import PcapLayers
-from netbpf.ir.program import AluOp, Cmp, Label, Reg
+from netbpf.ir.program import AluOp, Cmp, Label, Reg, Verdict
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.ip import IPV4_PROTOCOL, IPV6_LENGTH, IPV6_NEXT, IpProtocol
 
@@ -84,7 +85,7 @@ class _Walk:
             self._ask(protocol, yes, no)
             protocol, at = self._skip(protocol, at, step, no)
         self._ask(protocol, yes, no)
-        self._builder.jump(no)
+        self._builder.ret(Verdict.NO_MATCH)
 
     def _ask(self, protocol: Reg, yes: Label, no: Label) -> None:
         """Leave where the protocol is the one, or is none; else go on."""
