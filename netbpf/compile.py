@@ -137,13 +137,12 @@ def compile_filter(
     env = environment(text, options, target)
     return ebpf.generate(
         lowered.program,
-        hook_for(target),
+        hook_for(target, frags=frags),
         action=action,
         keys={key: optimise(lower_key(key, env)) for key in by},
         linktype=options.linktype,
         name=name,
         warnings=lowered.warnings,
-        frags=frags,
     )
 
 
