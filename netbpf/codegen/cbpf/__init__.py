@@ -1,0 +1,100 @@
+"""Classic BPF from a Program: two 32-bit registers, sixteen words of memory, jumps forwards.
+
+`generate` reads as its steps: what the machine lacks is expanded in the IR; blocks are put in
+order; what must be kept in M[] gets a word; each block is translated; jumps are resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netbpf.asm.cbpf import MAX_INSNS, MEMORY_WORDS, check
+from netbpf.codegen.cbpf.evaluate import NoWordLeftError
+from netbpf.codegen.cbpf.layout import Code, assemble, order
+from netbpf.codegen.cbpf.select import MATCH, NO_MATCH, select
+from netbpf.codegen.cbpf.slots import allocate, must_keep, worth_keeping
+from netbpf.codegen.cbpf.values import Values, values
+from netbpf.errors import CodeSizeError, IrError, Span
+from netbpf.ir.passes.expand_members import expand_members
+from netbpf.ir.passes.guard_addresses import guard_addresses
+from netbpf.ir.passes.guard_shifts import guard_shifts
+from netbpf.ir.program import Block, Member, Program, Reg
+from netbpf.proto.linktype import LinkType
+from netbpf.spec import ClassicFilter
+
+
+def generate(
+    program: Program,
+    *,
+    linktype: LinkType,
+    snaplen: int = 262144,
+    stripped_tags: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> ClassicFilter:
+    """Return the classic BPF of a filter: `snaplen` bytes for a match, 0 for no match.
+
+    With `stripped_tags` the length on the wire counts a VLAN tag that the kernel keeps beside the
+    packet. What the hook knows (`Meta`) is read from Linux's ancillary data. Raises CodeSizeError.
+    """
+    _check_members(program)
+    legal = guard_addresses(guard_shifts(expand_members(program)))
+    blocks = order(legal)
+    codes = _translate(program, blocks, values(legal, stripped_tags=stripped_tags))
+    insns, spans = assemble(codes, {MATCH: snaplen, NO_MATCH: 0})
+    if len(insns) > MAX_INSNS:
+        raise _too_big(program, f"{len(insns)} instructions, of which the kernel takes {MAX_INSNS}")
+    problem = check(insns)
+    if problem:
+        raise IrError(f"the kernel would refuse the classic BPF program: {problem}")
+    return ClassicFilter(insns, linktype, snaplen, program.text, spans, warnings)
+
+
+def _translate(program: Program, blocks: Sequence[Block], known: Values) -> list[Code]:
+    """Translate every block; keep more in M[] if that makes the code shorter."""
+    kept = must_keep(known, blocks)
+    plain = _attempt(blocks, known, kept)
+    if plain is None:
+        raise _too_big(
+            program, f"more intermediate values than the {MEMORY_WORDS} words of memory hold"
+        )
+    codes, computed = plain
+    more = worth_keeping(known, computed) - kept
+    if more:
+        other = _attempt(blocks, known, kept | more)
+        if other is not None and _size(other[0]) < _size(codes):
+            codes = other[0]
+    return codes
+
+
+def _attempt(
+    blocks: Sequence[Block], known: Values, kept: set[Reg]
+) -> tuple[list[Code], dict[Reg, int]] | None:
+    slots = allocate(blocks, kept)
+    if slots is None:
+        return None
+    try:
+        return select(blocks, known, slots)
+    except NoWordLeftError:
+        return None
+
+
+def _size(codes: Sequence[Code]) -> int:
+    return sum(len(code.body) for code in codes)
+
+
+def _check_members(program: Program) -> None:
+    """Refuse a set that is too big before it is expanded; every range takes an instruction."""
+    count = sum(len(block.term.members) for block in program if isinstance(block.term, Member))
+    if count > MAX_INSNS:
+        raise _too_big(
+            program, f"more than {count} instructions, of which the kernel takes {MAX_INSNS}"
+        )
+
+
+def _too_big(program: Program, what: str) -> CodeSizeError:
+    return CodeSizeError(
+        f"classic BPF needs {what}",
+        text=program.text,
+        span=Span(0, len(program.text)),
+        hint="the eBPF targets (xdp, tc, socket) have no such limit",
+    )

@@ -1,0 +1,1 @@
+"""The optimiser: passes from Program to Program, a file each, and their order."""
