@@ -108,10 +108,13 @@ class LinkTypeName(click.ParamType["LinkType"]):
         for known in LinkType:
             if word in (known.name, str(int(known))):
                 return known
-        self.fail(f"{value!r} is none of {', '.join(k.name for k in LinkType)}", param, ctx)
+        return self.fail(f"{value!r} is none of {', '.join(k.name for k in LinkType)}", param, ctx)
 
     def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the names."""
         from click.shell_completion import CompletionItem
@@ -141,6 +144,19 @@ _EXPRESSION = (
         "-O", "optimisation", type=click.Choice(["0", "1"]), default="1", help="-O0: as written."
     ),
 )
+
+
+def linktype_of(number: int, source: str) -> LinkType:
+    """Return a capture file's link type. Raises InputError where netbpf does not know it."""
+    from netbpf.proto.linktype import LinkType
+
+    if number not in LinkType.__members__.values():
+        raise InputError(
+            f"{source}: has link type {number}, which netbpf does not read",
+            remedy=f"it reads {', '.join(known.name for known in LinkType)}",
+        )
+    return LinkType(number)
+
 
 linktype_option = click.option(
     "--linktype", type=LinkTypeName(), default="EN10MB", show_default=True, metavar="NAME",

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
+from netbpf.errors import InputError
 from netbpf.observe.capture import MAXIMUM_SNAPLEN, ByteSource, Record, read_exactly
 
 MICROSECONDS = 0xA1B2C3D4
@@ -47,6 +48,11 @@ class FileHeader(NamedTuple):
     def plain(self) -> bool:
         """Whether records are the usual 16 bytes with the captured length first."""
         return self.magic != MODIFIED and self.version == (2, 4)
+
+    @property
+    def native(self) -> bool:
+        """Whether numbers are in the machine's own byte order."""
+        return self.order == _NATIVE
 
 
 def is_pcap(head: bytes) -> bool:
@@ -109,7 +115,7 @@ class PcapReader:
                 if not plain and self._lengths_swapped(captured, length):
                     captured, length = length, captured
                 if captured > snaplen:
-                    self._check(captured, base + at)
+                    self.check(captured, base + at)
                 start = at + skip
                 if start + captured > end:
                     break
@@ -122,7 +128,24 @@ class PcapReader:
                 break
             base, at, buffer = base + at, 0, buffer[at:] + piece
         if at < end:
-            raise self.source.fault(f"ends within the packet record at byte {base + at}")
+            raise self.cut(base + at)
+
+    def record(self, raw: bytes) -> Record:
+        """Return the packet of one `plain` record, whose header is in host byte order."""
+        seconds, fraction, _, length = Struct("=IIII").unpack_from(raw)
+        time = seconds * 1_000_000_000 + fraction * (1 if self.nanoseconds else 1000)
+        return Record(raw[RECORD_SIZE:][: self.snaplen], length, time, self.linktype)
+
+    def check(self, captured: int, offset: int) -> None:
+        """Raise InputError if the record at `offset` cannot be that long."""
+        if captured > MAXIMUM_SNAPLEN:
+            raise self.source.fault(
+                f"has an impossible packet record at byte {offset}: {captured} captured bytes"
+            )
+
+    def cut(self, offset: int) -> InputError:
+        """Return the error for a file that ends within the record at `offset`."""
+        return self.source.fault(f"ends within the packet record at byte {offset}")
 
     def _lengths_swapped(self, captured: int, length: int) -> bool:
         """Before version 2.3 the wire length came first; 2.3 was written both ways."""
@@ -130,12 +153,6 @@ class PcapReader:
         if version == (2, 3):
             return captured > length
         return version == (543, 0) or version < (2, 3)
-
-    def _check(self, captured: int, offset: int) -> None:
-        if captured > MAXIMUM_SNAPLEN:
-            raise self.source.fault(
-                f"has an impossible packet record at byte {offset}: {captured} captured bytes"
-            )
 
 
 class PcapWriter:

@@ -220,6 +220,8 @@ class PcapngWriter:
     Interfaces are described as their link types turn up; times have nanoseconds.
     """
 
+    linktype = None  # any
+
     def __init__(self, file: BinaryIO, *, snaplen: int) -> None:
         self._write = file.write
         self._snaplen = snaplen
