@@ -52,6 +52,16 @@ class Netns(AbstractContextManager["Netns"]):
             raise _failed(error.errno or 0, "open", f"open network namespace {where!r}") from None
         return cls(fd, path)
 
+    @classmethod
+    def find(cls, identity: tuple[int, int]) -> Netns | None:
+        """Open the namespace of this identity: this thread's, a named one, or some process's."""
+        for path in (Path(_CURRENT), *NAMED.glob("*"), *Path("/proc").glob("[0-9]*/ns/net")):
+            with suppress(OSError):
+                found = path.stat()
+                if (found.st_dev, found.st_ino) == identity:
+                    return cls.open(str(path))
+        return None
+
     @property
     def identity(self) -> tuple[int, int]:
         """Device and inode number, which tell namespaces apart while they live."""

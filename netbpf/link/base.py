@@ -120,6 +120,21 @@ class Place(AbstractContextManager["Place"]):
         self.close()
 
 
+class LastingLink(Link):
+    """An attachment that belongs to the interface, and stays until it is closed."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def describe(self) -> Description:
+        """Return where the program is attached."""
+        return self._place.description
+
+    def leave(self) -> None:
+        """Let go of the program, and leave it attached."""
+        self._place.close()
+
+
 def holder(prog_id: int) -> str:
     """Name a program that is in the way: "program 12 'xdp_main'"."""
     try:

@@ -8,12 +8,13 @@ Source: net/sched/cls_api.c, sch_ingress.c.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from errno import EINVAL, ENODEV, ENOENT
 
 from netbpf.errors import ConflictError, KernelError, NotFoundError, NotSupportedError
 from netbpf.kernel.interface import Interface, exists
 from netbpf.link import tcx
-from netbpf.link.base import Description, Link, Place
+from netbpf.link.base import Description, LastingLink, Link, Place
 from netbpf.objects import Program
 from netbpf.spec import Target
 from netbpf.uapi.pkt_cls import EGRESS, INGRESS
@@ -26,32 +27,34 @@ _MADE_QDISC = "netbpf+clsact"
 _GONE = (ENODEV, ENOENT, EINVAL)  # the interface, the filter, the qdisc
 
 
-def attach(
-    program: Program,
-    interface: Interface,
-    target: Target,
-    *,
-    name: str = "",
-    lasting: bool = False,
-) -> Link:
+def attach(program: Program, interface: Interface, target: Target, *, name: str = "") -> Link:
     """Attach at Target.TC (ingress) or TC_EGRESS, in the calling thread's namespace.
 
-    `lasting` attachments outlive the process, unless closed; `name` is shown by `tc filter`.
-    Raises AttachError, NotSupportedError, ConflictError, PrivilegeError.
+    By tcx where the kernel has it; the link then ends with the process at the latest.
+    Raises AttachError, ConflictError, PrivilegeError.
     """
-    if not lasting:
-        try:
-            return tcx.attach(program, interface, target)
-        except NotSupportedError:
-            pass
+    try:
+        return tcx.attach(program, interface, target)
+    except NotSupportedError:
+        return attach_lasting(program, interface, target, name=name)
+
+
+def attach_lasting(
+    program: Program, interface: Interface, target: Target, *, name: str = ""
+) -> ClsactFilter:
+    """Attach so that it outlives the process, unless the link is closed.
+
+    `name` is shown by `tc filter`. Raises AttachError, ConflictError, PrivilegeError,
+    NotSupportedError where the kernel was built without clsact.
+    """
     return ClsactFilter.attach(program, interface, target, name)
 
 
-class ClsactFilter(Link):
+class ClsactFilter(LastingLink):
     """A filter of the clsact qdisc. It stays until it is closed."""
 
     def __init__(self, place: Place, priority: int, name: str) -> None:
-        self._place = place
+        super().__init__(place)
         self.priority = priority
         self.name = name  # as `tc filter show` prints it
 
@@ -76,9 +79,16 @@ class ClsactFilter(Link):
             raise
         return cls(place, priority, shown)
 
-    def describe(self) -> Description:
-        """Return where the program is attached."""
-        return self._place.description
+    @classmethod
+    def find(cls, description: Description, prog_fd: int) -> ClsactFilter | None:
+        """Return the filter that runs the described program, None where there is none."""
+        from netbpf.link import netlink
+
+        for entry in netlink.filters(description.ifindex, _parent(description.target)):
+            if entry.prog_id == description.prog_id and entry.handle == HANDLE:
+                described = replace(description, mode="clsact")
+                return cls(Place.here(described, prog_fd), entry.priority, entry.name)
+        return None
 
     def alive(self) -> bool:
         """Whether the filter is there, with our program."""
@@ -114,10 +124,6 @@ class ClsactFilter(Link):
             if error.errno not in _GONE:
                 raise
         self.leave()
-
-    def leave(self) -> None:
-        """Let go of the program, and leave it attached."""
-        self._place.close()
 
     def _present(self) -> bool:
         from netbpf.link import netlink

@@ -9,12 +9,14 @@ Source: net/core/dev.c, dev_xdp_attach().
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from errno import EBUSY, EEXIST, ENODEV
+from typing import TypeVar
 
 from netbpf.errors import ConflictError, KernelError, NotSupportedError, PrivilegeError
 from netbpf.kernel.interface import Interface, exists
-from netbpf.link.base import Description, Link, Place, holder
+from netbpf.link.base import Description, LastingLink, Link, Place, holder
 from netbpf.link.bpf_link import BpfLink
 from netbpf.objects import Program
 from netbpf.spec import Target
@@ -31,43 +33,47 @@ class XdpMode(Enum):
 
 
 _FLAGS = {XdpMode.NATIVE: XdpFlag.DRV_MODE, XdpMode.GENERIC: XdpFlag.SKB_MODE}
-_Attach = Callable[[Description, XdpFlag], Link]
+_L = TypeVar("_L", bound=Link)
+_Attach = Callable[[Description, XdpFlag], _L]
 
 
-def attach(
+def attach(program: Program, interface: Interface, *, mode: XdpMode = XdpMode.AUTO) -> Link:
+    """Attach to `interface`, in the calling thread's namespace; close the link to detach.
+
+    By bpf_link where the kernel has it; the link then ends with the process at the latest.
+    Raises ConflictError that names the program in the way, AttachError, PrivilegeError,
+    NotSupportedError where the driver lacks the mode.
+    """
+
+    def by_link(description: Description, flag: XdpFlag) -> BpfLink:
+        return BpfLink.create(program, description, AttachType.XDP, flag)
+
+    try:
+        return _in_mode(mode, program, interface, by_link)
+    except NotSupportedError:  # before Linux 5.9; or the driver, and netlink says why
+        return attach_lasting(program, interface, mode=mode)
+
+
+def attach_lasting(
     program: Program,
     interface: Interface,
     *,
     mode: XdpMode = XdpMode.AUTO,
-    lasting: bool = False,
     force: bool = False,
-) -> Link:
-    """Attach to `interface`, in the calling thread's namespace; close the link to detach.
+) -> NetlinkXdp:
+    """Attach so that it outlives the process, unless the link is closed; raises as `attach`.
 
-    `lasting` attachments outlive the process, unless closed. `force` replaces a program that
-    somebody else attached. Raises ConflictError that names the program in the way, AttachError,
-    NotSupportedError, PrivilegeError.
+    `force` replaces a program that somebody else attached by netlink.
     """
 
-    def by_link(description: Description, flag: XdpFlag) -> Link:
-        return BpfLink.create(program, description, AttachType.XDP, flag)
-
-    def by_netlink(description: Description, flag: XdpFlag) -> Link:
+    def by_netlink(description: Description, flag: XdpFlag) -> NetlinkXdp:
         return NetlinkXdp.attach(program, description, flag, force=force)
 
-    if not (lasting or force):
-        try:
-            return _in_mode(mode, program, interface, by_link)
-        except NotSupportedError:  # before Linux 5.9; or the driver, and netlink says why
-            pass
     return _in_mode(mode, program, interface, by_netlink)
 
 
-class NetlinkXdp(Link):
+class NetlinkXdp(LastingLink):
     """A program at the XDP hook, put there by netlink. It stays until it is closed."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
 
     @classmethod
     def attach(
@@ -86,9 +92,17 @@ class NetlinkXdp(Link):
             raise
         return cls(place)
 
-    def describe(self) -> Description:
-        """Return where the program is attached."""
-        return self._place.description
+    @classmethod
+    def find(cls, description: Description, prog_fd: int) -> NetlinkXdp | None:
+        """Return the attachment of the described program, None where it is not attached."""
+        from netbpf.link import netlink
+
+        state = netlink.xdp_state(description.ifindex)
+        modes = {state.generic: XdpMode.GENERIC, state.native: XdpMode.NATIVE}
+        mode = modes.get(description.prog_id)
+        if mode is None:
+            return None
+        return cls(Place.here(replace(description, mode=mode.value), prog_fd))
 
     def alive(self) -> bool:
         """Whether our program is the one that is attached."""
@@ -125,10 +139,6 @@ class NetlinkXdp(Link):
                 raise
         self.leave()
 
-    def leave(self) -> None:
-        """Let go of the program, and leave it attached."""
-        self._place.close()
-
     def _set(self, fd: int) -> None:
         from netbpf.link import netlink
 
@@ -138,7 +148,7 @@ class NetlinkXdp(Link):
             netlink.set_xdp(place.ifindex, fd, flag, expected_fd=place.prog_fd)
 
 
-def _in_mode(mode: XdpMode, program: Program, interface: Interface, attach: _Attach) -> Link:
+def _in_mode(mode: XdpMode, program: Program, interface: Interface, attach: _Attach[_L]) -> _L:
     """Attach in one mode, or in the better of both, with the reason where that is generic."""
     if mode is not XdpMode.AUTO:
         return _attach_once(mode, program, interface, attach)
@@ -154,8 +164,8 @@ def _in_mode(mode: XdpMode, program: Program, interface: Interface, attach: _Att
 
 
 def _attach_once(
-    mode: XdpMode, program: Program, interface: Interface, attach: _Attach, note: str = ""
-) -> Link:
+    mode: XdpMode, program: Program, interface: Interface, attach: _Attach[_L], note: str = ""
+) -> _L:
     description = Description(
         target=Target.XDP,
         interface=interface.name,

@@ -156,7 +156,7 @@ class Map(AbstractContextManager["Map"]):
         while True:
             try:
                 return self._batch_of(cursor, count), count
-            except KernelError as error:  # noqa: PERF203 - rarely more than one round
+            except KernelError as error:
                 if error.errno != ENOSPC or count >= self.info.max_entries:
                     raise
                 count *= 2

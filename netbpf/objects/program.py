@@ -6,19 +6,15 @@ Depends on spec, asm, kernel. Attaching is the work of link.
 from __future__ import annotations
 
 import os
-import struct
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 
-from netbpf.asm.ebpf import Insn
+from netbpf.asm.ebpf import Insn, encode
 from netbpf.errors import Span, VerifierError
 from netbpf.kernel import info, links, progs, testrun, verifier_log
 from netbpf.objects.map import Map
 from netbpf.spec import ProgramSpec
 from netbpf.uapi.bpf import PseudoSrc
-
-_INSN = struct.Struct("=BBhi")
 
 
 class Program(AbstractContextManager["Program"]):
@@ -44,7 +40,7 @@ class Program(AbstractContextManager["Program"]):
             maps = {m.name: stack.enter_context(Map.create(m)) for m in spec.maps}
             image = progs.Image(
                 type=spec.type,
-                insns=_encode(patched(spec, {name: m.fd for name, m in maps.items()})),
+                insns=encode(patched(spec, {name: m.fd for name, m in maps.items()})),
                 license=spec.license,
                 name=spec.name,
                 attach_type=spec.attach_type,
@@ -89,13 +85,6 @@ def patched(spec: ProgramSpec, fds: Mapping[str, int]) -> list[Insn]:
         insn = insns[index]
         insns[index] = insn._replace(src=insn.src or PseudoSrc.MAP_FD, imm=fds[name])
     return insns
-
-
-def _encode(insns: Iterable[Insn]) -> bytes:
-    """Return struct bpf_insn in host byte order; its register nibbles swap with it."""
-    if sys.byteorder == "little":
-        return b"".join(_INSN.pack(i.code, i.src << 4 | i.dst, i.off, i.imm) for i in insns)
-    return b"".join(_INSN.pack(i.code, i.dst << 4 | i.src, i.off, i.imm) for i in insns)
 
 
 def _pointing(error: VerifierError, spec: ProgramSpec) -> VerifierError:

@@ -22,6 +22,7 @@ from netbpf.uapi.bpf import ProgType, XdpAction
 from netbpf.uapi.pkt_cls import INGRESS, TcAction
 from tests.support.netns import Namespace, pair, wait_until
 from tests.support.programs import HITS, counting, hits, returning
+from tests.support.tools import scaled
 
 pytestmark = pytest.mark.root
 
@@ -50,25 +51,25 @@ LASTING = [
         "xdp-netlink-native",
         XDP,
         XdpAction.PASS,
-        lambda p, i: xdp.attach(p, i, mode=XdpMode.NATIVE, lasting=True),
+        lambda p, i: xdp.attach_lasting(p, i, mode=XdpMode.NATIVE),
     ),
     Kind(
         "xdp-netlink-generic",
         XDP,
         XdpAction.PASS,
-        lambda p, i: xdp.attach(p, i, mode=XdpMode.GENERIC, lasting=True),
+        lambda p, i: xdp.attach_lasting(p, i, mode=XdpMode.GENERIC),
     ),
     Kind(
         "clsact-ingress",
         CLS,
         TcAction.UNSPEC,
-        lambda p, i: tc.attach(p, i, Target.TC, lasting=True),
+        lambda p, i: tc.attach_lasting(p, i, Target.TC),
     ),
     Kind(
         "clsact-egress",
         CLS,
         TcAction.UNSPEC,
-        lambda p, i: tc.attach(p, i, Target.TC_EGRESS, lasting=True),
+        lambda p, i: tc.attach_lasting(p, i, Target.TC_EGRESS),
     ),
 ]
 KINDS = [
@@ -207,7 +208,7 @@ def test_two_hundred_rounds_leak_nothing(
 ) -> None:
     name = f"leak{os.getpid()}"
     spec = counting(kind.harmless, kind.type, name=name)
-    rounds = 200 if not kind.name.startswith("xdp") else 40  # XDP on veth: 10 ms and more a round
+    rounds = scaled(40 if kind.name.startswith("xdp") else 200)  # XDP on veth: 10 ms and more a round
     open_before = descriptors()
     before = state_of(here)
     for _ in range(rounds):
@@ -234,18 +235,18 @@ def loaded() -> list[str]:
 
 
 @pytest.mark.parametrize("mode", [XdpMode.NATIVE, XdpMode.GENERIC], ids=lambda m: m.value)
-@pytest.mark.parametrize("lasting", [False, True], ids=["link", "netlink"])
+@pytest.mark.parametrize("attach", [xdp.attach, xdp.attach_lasting], ids=["link", "netlink"])
 @pytest.mark.parametrize("theirs", [XdpMode.NATIVE, XdpMode.GENERIC], ids=lambda m: m.value)
 def test_foreign_xdp_program_is_named_and_left(
-    mode: XdpMode, lasting: bool, theirs: XdpMode, veth: interface.Interface
+    mode: XdpMode, attach: Callable[..., Link], theirs: XdpMode, veth: interface.Interface
 ) -> None:
     with (
         Program.load(returning(2, name="foreigner")) as foreign,
         Program.load(returning(2)) as program,
-        xdp.attach(foreign, veth, mode=theirs, lasting=True) as link,
+        xdp.attach_lasting(foreign, veth, mode=theirs) as link,
     ):
         with pytest.raises(ConflictError) as caught:
-            xdp.attach(program, veth, mode=mode, lasting=lasting)
+            attach(program, veth, mode=mode)
         assert caught.value.message == (
             f"veth0 has an XDP program already: program {foreign.id} 'foreigner' ({theirs.value})"
         )
@@ -256,8 +257,8 @@ def test_foreign_xdp_program_is_named_and_left(
 @pytest.mark.parametrize("theirs", [XdpMode.NATIVE, XdpMode.GENERIC], ids=lambda m: m.value)
 def test_force_replaces_a_foreign_xdp_program(theirs: XdpMode, veth: interface.Interface) -> None:
     with Program.load(returning(2, name="foreigner")) as foreign, Program.load(returning(2)) as p:
-        before = xdp.attach(foreign, veth, mode=theirs, lasting=True)
-        with xdp.attach(p, veth, force=True) as link:
+        before = xdp.attach_lasting(foreign, veth, mode=theirs)
+        with xdp.attach_lasting(p, veth, force=True) as link:
             assert link.alive()
             assert not before.alive()
             before.close()  # finds another program there
@@ -271,7 +272,7 @@ def test_force_does_not_break_a_foreign_bpf_link(veth: interface.Interface) -> N
         xdp.attach(foreign, veth) as link,
     ):
         with pytest.raises(ConflictError, match="'foreigner' \\(native\\)"):
-            xdp.attach(program, veth, force=True)
+            xdp.attach_lasting(program, veth, force=True)
         assert link.alive()
 
 
@@ -280,8 +281,10 @@ def test_xdp_replaced_by_somebody_else_is_left_to_them(veth: interface.Interface
         ours = stack.enter_context(Program.load(returning(2)))
         theirs = stack.enter_context(Program.load(returning(2, name="foreigner")))
         later = stack.enter_context(Program.load(returning(2)))
-        link = stack.enter_context(xdp.attach(ours, veth, mode=XdpMode.NATIVE, lasting=True))
-        usurper = stack.enter_context(xdp.attach(theirs, veth, mode=XdpMode.NATIVE, force=True))
+        link = stack.enter_context(xdp.attach_lasting(ours, veth, mode=XdpMode.NATIVE))
+        usurper = stack.enter_context(
+            xdp.attach_lasting(theirs, veth, mode=XdpMode.NATIVE, force=True)
+        )
         assert not link.alive()
         with pytest.raises(ConflictError, match="foreigner"):
             link.replace(later)
@@ -292,8 +295,8 @@ def test_xdp_replaced_by_somebody_else_is_left_to_them(veth: interface.Interface
 def test_auto_mode_falls_back_to_generic_and_says_why(here: Namespace) -> None:
     del here
     with Program.load(returning(2)) as program:
-        for lasting in (False, True):
-            with xdp.attach(program, interface.find("lo"), lasting=lasting) as link:
+        for attach in (xdp.attach, xdp.attach_lasting):
+            with attach(program, interface.find("lo")) as link:
                 described = link.describe()
                 assert described.mode == "generic"
                 assert described.note.startswith("not native: cannot attach")
@@ -318,27 +321,14 @@ def test_jumbo_frames_need_frags_or_generic_mode() -> None:
             assert link.describe().mode == "native"
 
 
-@pytest.mark.parametrize("lasting", [False, True], ids=["link", "netlink"])
-@pytest.mark.parametrize(
-    ("attach", "type_"),
-    [
-        pytest.param(xdp.attach, XDP, id="xdp"),
-        pytest.param(
-            lambda p, i, lasting: tc.attach(p, i, Target.TC, lasting=lasting), CLS, id="tc"
-        ),
-    ],
-)
-def test_interface_that_went_before(
-    attach: Callable[..., Link],
-    type_: ProgType,
-    lasting: bool,
-    here: Namespace,
-    veth: interface.Interface,
-) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
+def test_interface_that_went_before(kind: Kind, here: Namespace, veth: interface.Interface) -> None:
     here.run("ip", "link", "del", veth.name)
     open_before = descriptors()
-    with Program.load(returning(0, type_)) as program, pytest.raises((KernelError, NotFoundError)):
-        attach(program, veth, lasting=lasting)
+    with Program.load(kind.counting()) as program:
+        with pytest.raises((KernelError, NotFoundError)) as caught:
+            kind.attach(program, veth)
+        assert "veth0" in caught.value.message or "interface" in caught.value.message
     assert descriptors() == open_before
 
 
@@ -355,9 +345,9 @@ def add_foreign(end: Namespace, *, priority: int, way: str = "ingress") -> str:
 
 def test_qdisc_goes_with_our_last_filter(here: Namespace, veth: interface.Interface) -> None:
     with Program.load(returning(-1, CLS)) as p:
-        first = tc.attach(p, veth, Target.TC, lasting=True, name="first")
-        second = tc.attach(p, veth, Target.TC_EGRESS, lasting=True, name="second")
-        third = tc.attach(p, veth, Target.TC, lasting=True, name="third")
+        first = tc.attach_lasting(p, veth, Target.TC, name="first")
+        second = tc.attach_lasting(p, veth, Target.TC_EGRESS, name="second")
+        third = tc.attach_lasting(p, veth, Target.TC, name="third")
         shown = here.run("tc", "filter", "show", "dev", "veth0", "ingress").stdout
         assert "netbpf+clsact:first" in shown
         assert "netbpf+clsact:third" in shown
@@ -373,13 +363,13 @@ def test_qdisc_goes_with_our_last_filter(here: Namespace, veth: interface.Interf
 def test_foreign_qdisc_stays(here: Namespace, veth: interface.Interface) -> None:
     here.run("tc", "qdisc", "add", "dev", "veth0", "clsact")
     with Program.load(returning(-1, CLS)) as p:
-        tc.attach(p, veth, Target.TC, lasting=True).close()
+        tc.attach_lasting(p, veth, Target.TC).close()
     assert clsact(here)
 
 
 def test_foreign_filter_keeps_our_qdisc(here: Namespace, veth: interface.Interface) -> None:
     with Program.load(returning(-1, CLS)) as p:
-        link = tc.attach(p, veth, Target.TC, lasting=True)
+        link = tc.attach_lasting(p, veth, Target.TC)
         shown = add_foreign(here, priority=5, way="egress")
         link.close()
     assert clsact(here)
@@ -394,7 +384,7 @@ def test_foreign_filters_stay_in_their_places(
         add_foreign(here, priority=priority)
     before = state_of(here)
     with Program.load(counting(-1, CLS)) as program:
-        with tc.attach(program, veth, Target.TC, lasting=True) as link:
+        with tc.attach_lasting(program, veth, Target.TC) as link:
             assert isinstance(link, tc.ClsactFilter)
             assert link.priority == tc.FIRST_PRIORITY + 1
             ends[1].send([FRAME] * 3)
@@ -405,7 +395,7 @@ def test_foreign_filters_stay_in_their_places(
 
 def test_filter_removed_by_somebody_else(here: Namespace, veth: interface.Interface) -> None:
     with Program.load(returning(-1, CLS)) as p, Program.load(returning(-1, CLS)) as other:
-        link = tc.attach(p, veth, Target.TC, lasting=True)
+        link = tc.attach_lasting(p, veth, Target.TC)
         here.run("tc", "qdisc", "del", "dev", "veth0", "clsact")
         assert not link.alive()
         with pytest.raises((NotFoundError, KernelError)):
@@ -418,7 +408,7 @@ def test_filter_replaced_by_somebody_else_is_left_to_them(
     here: Namespace, veth: interface.Interface
 ) -> None:
     with Program.load(returning(-1, CLS)) as p, Program.load(returning(-1, CLS)) as theirs:
-        link = tc.attach(p, veth, Target.TC, lasting=True)
+        link = tc.attach_lasting(p, veth, Target.TC)
         assert isinstance(link, tc.ClsactFilter)
         netlink.replace_filter(
             *(veth.index, INGRESS, theirs.fd),
@@ -435,10 +425,10 @@ def test_filter_replaced_by_somebody_else_is_left_to_them(
 def test_ingress_qdisc_serves_ingress_only(here: Namespace, veth: interface.Interface) -> None:
     here.run("tc", "qdisc", "add", "dev", "veth0", "ingress")
     with Program.load(counting(-1, CLS)) as p:
-        with tc.attach(p, veth, Target.TC, lasting=True) as link:
+        with tc.attach_lasting(p, veth, Target.TC) as link:
             assert link.alive()
         with pytest.raises(ConflictError, match="ingress qdisc"):
-            tc.attach(p, veth, Target.TC_EGRESS, lasting=True)
+            tc.attach_lasting(p, veth, Target.TC_EGRESS)
     assert "qdisc ingress" in here.run("tc", "qdisc", "show", "dev", "veth0").stdout
 
 

@@ -48,12 +48,12 @@ class Hook(NamedTuple):
 HOOKS = (
     Hook("xdp-native", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.NATIVE)),
     Hook("xdp-generic", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.GENERIC)),
-    Hook("clsact", Target.TC, lambda p, i: tc.attach(p, i, Target.TC, lasting=True)),
+    Hook("clsact", Target.TC, lambda p, i: tc.attach_lasting(p, i, Target.TC)),
     Hook("tcx", Target.TC, lambda p, i: tcx.attach(p, i, Target.TC)),
     Hook(
         "clsact-egress",
         Target.TC_EGRESS,
-        lambda p, i: tc.attach(p, i, Target.TC_EGRESS, lasting=True),
+        lambda p, i: tc.attach_lasting(p, i, Target.TC_EGRESS),
         near=True,
     ),
     Hook(
