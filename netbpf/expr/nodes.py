@@ -498,7 +498,8 @@ class Fragment:
 
 Test = (
     Primitive | Keyword | Relation | Broadcast | Multicast | LengthLimit | ByteTest | Inbound
-    | IfIndex | IfName | TunnelTest | Llc | Unsupported | Inner | TcpFlags | PayloadStarts | Fragment
+    | IfIndex | IfName | TunnelTest | Llc | Unsupported | Inner | TcpFlags | PayloadStarts
+    | Fragment
 )  # fmt: skip
 
 
