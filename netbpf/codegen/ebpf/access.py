@@ -128,7 +128,7 @@ class Direct(Access):
         elif base.register is None or insn.end > FARTHEST:
             asm.jump(self.short)
         else:
-            asm.emit(ebpf.mov_reg(0, base.register), ebpf.alu64(Alu.ADD, 0, insn.end))
+            asm.emit(ebpf.mov(0, insn.end), ebpf.alu64_reg(Alu.ADD, 0, base.register))
             self._check_number(asm, 0)
 
     def _check_number(self, asm: Assembler, width: int) -> None:
@@ -206,10 +206,14 @@ class Classic(Access):
 
 
 def _wrapping_sum(dst: int, base: int, offset: int) -> tuple[Insn, ...]:
-    """dst = base + offset, 32 bits."""
-    if not offset:
-        return (ebpf.mov_reg(dst, base),)
-    return ebpf.mov_reg(dst, base), ebpf.alu32(Alu.ADD, dst, offset)
+    """dst = base + offset, 32 bits.
+
+    Not as a copy of base to which the offset is added: since 6.10 the verifier remembers how far
+    apart the two are, and refuses to add to a pointer what was moved by much.
+    """
+    if dst == base:
+        return (ebpf.alu32(Alu.ADD, dst, offset),)
+    return ebpf.mov(dst, offset), ebpf.alu32_reg(Alu.ADD, dst, base)
 
 
 def _last_byte(asm: Assembler, dst: int, insn: Bound, base: Base, no_match: Label) -> None:

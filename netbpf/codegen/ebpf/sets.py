@@ -137,13 +137,12 @@ def _boundaries(members: Members, words: int) -> bytes:
 def _search(asm: Assembler, words: int, entries: int) -> None:
     """Find the last entry that is not above the value; r0 != 0 iff its place is odd.
 
-    r2 is the table. Each step asks whether table[place + step] <= value: entry - value - 1,
-    borrowed from word to word in r0, is negative just then.
+    r2 is the table, r3 to r5 are the value's last words. Each step asks whether
+    table[place + step] <= value, which is to say whether entry - value - 1 borrows.
     """
     last = words - 1
-    registers = (3, 4, 5)[:words]  # the value's words, the least significant first
-    for index, register in enumerate(registers):
-        asm.emit(ebpf.load(4, register, FRAME_POINTER, word(last - index)))
+    for index in range(min(words, 3)):
+        asm.emit(ebpf.load(4, 3 + index, FRAME_POINTER, word(last - index)))
     asm.emit(ebpf.alu64(Alu.ADD, 3, 1))
     size = 4 * words
     step = entries * size // 2
@@ -151,16 +150,28 @@ def _search(asm: Assembler, words: int, entries: int) -> None:
         far = step + size > _LARGEST_OFF
         if far:
             asm.emit(ebpf.alu64(Alu.ADD, 2, step))
-        at = 0 if far else step
-        asm.emit(ebpf.load(4, 0, 2, at + 4 * last), ebpf.alu64_reg(Alu.SUB, 0, 3))
-        asm.emit(ebpf.alu64(Alu.ARSH, 0, 63))
-        for index in range(1, words):
-            asm.emit(ebpf.load(4, 1, 2, at + 4 * (last - index)), ebpf.alu64_reg(Alu.ADD, 0, 1))
-            if index >= len(registers):
-                asm.emit(ebpf.load(4, 1, FRAME_POINTER, word(last - index)))
-            register = registers[index] if index < len(registers) else 1
-            asm.emit(ebpf.alu64_reg(Alu.SUB, 0, register), ebpf.alu64(Alu.ARSH, 0, 63))
-        asm.emit(ebpf.alu64(Alu.AND, 0, step), ebpf.alu64_reg(Alu.ADD, 2, 0))
+        _borrow(asm, words, 0 if far else step)
+        asm.emit(ebpf.alu64(Alu.LSH, 0, step.bit_length() - 1), ebpf.alu64_reg(Alu.ADD, 2, 0))
         if far:
             asm.emit(ebpf.alu64(Alu.SUB, 2, step))
         step //= 2
+
+
+def _borrow(asm: Assembler, words: int, at: int) -> None:
+    """r0 = 1 if the entry at r2 + at is not above the value, else 0.
+
+    The borrow goes from word to word as 0 or 1, in r0 and r1 by turns. (As 0 or -1 it would be a
+    mask at once; but since 6.18 the verifier follows both values of such masks, at every step.)
+    """
+    before, entry = (0, 1) if words % 2 == 0 else (1, 0)
+    for index in range(words):
+        place = 4 * (words - 1 - index)
+        asm.emit(ebpf.load(4, entry, 2, at + place))
+        if index > 0:
+            asm.emit(ebpf.alu64_reg(Alu.SUB, entry, before))
+        value = 3 + index
+        if value > 5:
+            value = before
+            asm.emit(ebpf.load(4, value, FRAME_POINTER, SCRATCH + place))
+        asm.emit(ebpf.alu64_reg(Alu.SUB, entry, value), ebpf.alu64(Alu.RSH, entry, 63))
+        before, entry = entry, before
