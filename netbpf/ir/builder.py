@@ -65,6 +65,14 @@ class Builder:
         """Whether `reg` is assigned on every path to here, and may be used as it stands."""
         return self._reuse and reg in self._known
 
+    def assigned(self, reg: Reg) -> bool:
+        """Whether `reg` is assigned on every path to here, and not forgotten."""
+        return reg in self._known
+
+    def forget(self) -> None:
+        """Take nothing as assigned any more: what comes next is emitted by itself (-O0)."""
+        self._known = set()
+
     def place(self, label: Label) -> None:
         """Continue at `label`; falls through from the current point if that is open."""
         if self._label is not None:

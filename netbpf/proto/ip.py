@@ -60,3 +60,12 @@ ARP_DST = Field("arp.dst", 24, 4)  # target protocol address
 
 SOURCE_PORT = Field("sport", 0, 2)
 DESTINATION_PORT = Field("dport", 2, 2)
+
+TCP_DATA_OFFSET = Field("tcp.offset", 12, 1)  # RFC 9293 §3.1: header words in the upper four bits
+TCP_FLAGS = Field("tcp.flags", 13, 1)
+
+TRANSPORT_LENGTHS = {
+    IpProtocol.UDP: 8,  # RFC 768
+    IpProtocol.SCTP: 12,  # RFC 9260 §3.1, the common header; chunks follow
+}
+"""Of headers of fixed length, in bytes."""

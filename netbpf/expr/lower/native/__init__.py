@@ -1,0 +1,85 @@
+"""The default dialect: pcap-filter with its known faults mended, and the extensions.
+
+Where the layers of a packet begin is found by header walks (`link`, `network`), which are emitted
+when a primitive first needs them, so that the order of loads is the order of the text. A walk
+assigns all of its registers on every path that goes on; a later primitive finds them there.
+Depends on the files of this package, and common.
+"""
+
+from __future__ import annotations
+
+from netbpf.expr.environment import Environment
+from netbpf.expr.lower.arith import lower_relation
+from netbpf.expr.lower.boolean import DialectLowering, lower_boolean
+from netbpf.expr.lower.common.dispatch import shared_test
+from netbpf.expr.lower.native import inner
+from netbpf.expr.lower.native.extras import fragment, payload_starts, tcp_flags
+from netbpf.expr.lower.native.operands import NativeHeaders
+from netbpf.expr.lower.native.scope import Scope
+from netbpf.expr.lower.native.stack import NativeStack
+from netbpf.expr.lower.native.tunnels import scope_after, tunnel_holds
+from netbpf.expr.nodes import (
+    Fragment,
+    Inner,
+    PayloadStarts,
+    Relation,
+    TcpFlags,
+    Test,
+    TunnelTest,
+)
+from netbpf.ir.builder import Builder
+from netbpf.ir.program import Label
+
+
+class NativeLowering(DialectLowering):
+    """Lowers the tests of one expression; the scope is that of the test at hand."""
+
+    def __init__(self, env: Environment, builder: Builder) -> None:
+        self.builder = builder
+        self._reuse = env.reuse
+        self._stack = NativeStack(env, builder)
+        self._headers = NativeHeaders(self._stack)
+
+    def test(self, node: Test, yes: Label, no: Label) -> None:
+        """Emit one test. Raises ExpressionError."""
+        if not self._reuse:
+            self.builder.forget()
+        stack = self._stack
+        stack.span = node.span
+        shared = shared_test(stack, node)
+        if shared is not None:
+            shared(yes, no)
+        elif isinstance(node, Relation):
+            lower_relation(node, self._headers, yes, no)
+        elif isinstance(node, TunnelTest):
+            tunnel_holds(stack, node)(yes, no)
+        elif isinstance(node, Inner):
+            self._inner(node, yes, no)
+        elif isinstance(node, TcpFlags):
+            tcp_flags(stack, node)(yes, no)
+        elif isinstance(node, PayloadStarts):
+            payload_starts(stack, node)(yes, no)
+        else:
+            assert isinstance(node, Fragment)
+            fragment(stack, node)(yes, no)
+
+    def scope(self) -> Scope:
+        """Return the present scope."""
+        return self._stack.scope
+
+    def restore(self, scope: object) -> None:
+        """Go back to a scope."""
+        assert isinstance(scope, Scope)
+        self._stack.scope = scope
+
+    def follow(self, node: Test) -> None:
+        """After a tunnel's primitive, speak of what it carries."""
+        if isinstance(node, TunnelTest):
+            self._stack.scope = scope_after(self._stack, node)
+
+    def _inner(self, node: Inner, yes: Label, no: Label) -> None:
+        """Lower `inner (EXPR)`. The nesting is bounded, so this may call itself."""
+        outside = self._stack.scope
+        self._stack.scope = inner.enter(self._stack, node, no)
+        lower_boolean(node.expr, self, yes, no)
+        self._stack.scope = outside

@@ -1,0 +1,52 @@
+"""The extensions that are tests of their own: TCP flags, payload prefixes, fragments.
+
+Sources: RFC 9293 §3.1, 791, 8200 §4.5. Depends on native.stack, native.operands and common.
+"""
+
+from __future__ import annotations
+
+from netbpf.expr.lower.common.tests import every, field_is
+from netbpf.expr.lower.layers import Test
+from netbpf.expr.lower.native.network import MORE, OFFSET
+from netbpf.expr.lower.native.operands import has_payload, payload
+from netbpf.expr.lower.native.stack import NativeStack
+from netbpf.expr.nodes import Fragment, FragmentKind, PayloadStarts, TcpFlags
+from netbpf.ir.program import Cmp, Label
+from netbpf.proto.ip import TCP_FLAGS, IpProtocol
+
+
+def tcp_flags(stack: NativeStack, node: TcpFlags) -> Test:
+    """Return the test that some flags are set and others clear."""
+    flags = field_is(
+        stack, stack.transport, TCP_FLAGS.offset, TCP_FLAGS.width, node.set, node.set | node.clear
+    )
+    return every(stack.builder, stack.protocol_in((IpProtocol.TCP,)), stack.not_later(), flags)
+
+
+def payload_starts(stack: NativeStack, node: PayloadStarts) -> Test:
+    """Return the test that the payload begins with some bytes, compared from the front."""
+    parts: list[Test] = []
+    at = 0
+    for width in (4, 2, 1):
+        while len(node.prefix) - at >= width:
+            value = int.from_bytes(node.prefix[at : at + width], "big")
+            parts.append(field_is(stack, lambda: payload(stack), at, width, value))
+            at += width
+    return every(stack.builder, has_payload(stack), *parts)
+
+
+def fragment(stack: NativeStack, node: Fragment) -> Test:
+    """Return the test for a fragment; a packet with offset 0 and no more to come is none."""
+    builder = stack.builder
+
+    def emit(yes: Label, no: Label) -> None:
+        stack.network_header().whole()
+        frag = stack.scope.reg("frag")
+        if node.kind is FragmentKind.ANY:
+            builder.branch(Cmp.EQ, frag, 0, no, yes)
+        elif node.kind is FragmentKind.FIRST:
+            builder.branch(Cmp.EQ, frag, MORE, yes, no)
+        else:
+            builder.branch(Cmp.SET, frag, OFFSET, yes, no)
+
+    return emit
