@@ -31,14 +31,14 @@ Range = tuple[int, int]
 _LEAF = 4
 
 
-def expand_members(program: Program) -> Program:
-    """Replace every Member by branches."""
-    if not any(isinstance(block.term, Member) for block in program):
+def expand_members(program: Program, *, most: int | None = None) -> Program:
+    """Replace every Member by branches, but for sets of more than `most` ranges."""
+    if not any(_is_small(block, most) for block in program):
         return program
     fresh = Fresh(program)
     blocks: list[Block] = []
     for block in program:
-        if not isinstance(block.term, Member):
+        if not isinstance(block.term, Member) or not _is_small(block, most):
             blocks.append(block)
             continue
         trees = _Trees(block.term, fresh)
@@ -51,6 +51,11 @@ def expand_members(program: Program) -> Program:
         else:
             blocks.append(replace(block, term=Jump(first, block.term.span)))
     return replace(program, blocks=tuple(blocks))
+
+
+def _is_small(block: Block, most: int | None) -> bool:
+    """Whether a block ends in a test of at most so many ranges."""
+    return isinstance(block.term, Member) and (most is None or len(block.term.members) <= most)
 
 
 class _Arm(NamedTuple):
