@@ -26,12 +26,15 @@ from netbpf.codegen.ebpf.sets import Tables
 from netbpf.codegen.ebpf.stack import Frame
 from netbpf.codegen.hooks.hook import CTX, Hook
 from netbpf.errors import CodeSizeError, Span, UsageError
+from netbpf.ir.passes.expand_members import expand_members
+from netbpf.ir.passes.unreachable import drop_unreachable
 from netbpf.ir.program import U32, Bound, Branch, Load, Member, Program
 from netbpf.proto.linktype import LinkType
 from netbpf.spec import Action, CounterLayout, Key, ProgramSpec, Target
 
 SNAPLEN = 262144  # bytes of a matching packet that a socket is given, if not told otherwise
 CAPACITY = 65536  # entries of a table that evicts
+_LARGEST_TREE = 16  # ranges: from there on mispredicted branches cost more than a table
 _MOST_INSNS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 _MANY_BRANCHES = 2048  # far below the verifier's 8,192: one IR node makes up to three jumps
 
@@ -55,7 +58,8 @@ def generate(
     hold `capacity` entries. Without `counting` a socket program returns `snaplen` or 0.
     Raises CodeSizeError, and UsageError where the hook cannot do the action.
     """
-    keys = keys or {}
+    program = _with_trees(program)
+    keys = {key: _with_trees(lookup) for key, lookup in (keys or {}).items()}
     if counting and hook.target is Target.SOCKET and action is not Action.COUNT:
         raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
     if keys and not counting:
@@ -183,6 +187,11 @@ def _go_on_if_paged(asm: Assembler, setting: Setting) -> None:
     asm.emit(ebpf.alu64_reg(ebpf.Alu.ADD, DATA, 0))
     asm.jump_if(ebpf.jump_reg(Jmp.JLE, DATA, DATA_END), setting.no_match)
     asm.place(paged)
+
+
+def _with_trees(program: Program) -> Program:
+    """Turn small sets into trees of comparisons; large ones are looked up in tables."""
+    return drop_unreachable(expand_members(program, most=_LARGEST_TREE))
 
 
 def _leave(asm: Assembler, code: int) -> None:
