@@ -145,6 +145,8 @@ def _prefix(cursor: Cursor, quals: Qualifiers, token: Token, end: Token, length:
     value, bits = _address(cursor, quals, token)
     span = Span(token.start, end.end)
     if quals.proto is not Proto.DECNET:
+        if length == bits == 32 and cursor.extended:
+            return IPv4(token.text, value, bits, span)  # one host, whatever the kind
         if length > 32:
             message = f"netmask length {length} greater than maximum 32"
             raise cursor.error(message, end.span)
