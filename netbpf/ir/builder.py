@@ -46,8 +46,9 @@ class Builder:
         self._blocks: list[Block] = []
         self._label: Label | None = Label("entry")  # None: the current point is unreachable
         self._insns: list[Insn] = []
-        self._known: set[Reg] = set()  # assigned on every path to the current point
-        self._arriving: dict[Label, set[Reg]] = {}  # the same, for labels not yet placed
+        self._known: frozenset[Reg] = frozenset()  # assigned on every path to the current block
+        self._new: set[Reg] = set()  # assigned in the current block
+        self._arriving: dict[Label, frozenset[Reg]] = {}  # known, for labels not yet placed
         self._count = 0
         self._short: dict[str, Reg] = {}  # for names that would grow with the expression
 
@@ -63,15 +64,15 @@ class Builder:
 
     def knows(self, reg: Reg) -> bool:
         """Whether `reg` is assigned on every path to here, and may be used as it stands."""
-        return self._reuse and reg in self._known
+        return self._reuse and self.assigned(reg)
 
     def assigned(self, reg: Reg) -> bool:
         """Whether `reg` is assigned on every path to here, and not forgotten."""
-        return reg in self._known
+        return reg in self._new or reg in self._known
 
     def forget(self) -> None:
         """Take nothing as assigned any more: what comes next is emitted by itself (-O0)."""
-        self._known = set()
+        self._known, self._new = frozenset(), set()
 
     def place(self, label: Label) -> None:
         """Continue at `label`; falls through from the current point if that is open."""
@@ -79,7 +80,7 @@ class Builder:
             self.jump(label)
         known = self._arriving.pop(label, None)
         self._label = None if known is None else label
-        self._known = known or set()
+        self._known, self._new = known or frozenset(), set()
 
     # -- instructions: each returns the register that holds the value --------------------------
 
@@ -152,7 +153,7 @@ class Builder:
         assert dst is not None
         if self._label is not None and not self.knows(dst):
             self._insns.append(insn)
-            self._known.add(dst)
+            self._new.add(dst)
         return dst
 
     def _close(self, term: Terminator) -> None:
@@ -160,9 +161,8 @@ class Builder:
             return
         block = Block(self._label, tuple(self._insns), term)
         self._blocks.append(block)
+        known = self._known | self._new if self._new else self._known
         for target in block.targets():
-            before = self._arriving.get(target)
-            self._arriving[target] = (
-                self._known & before if before is not None else set(self._known)
-            )
+            before = self._arriving.get(target, known)
+            self._arriving[target] = known if before is known else known & before
         self._label, self._insns = None, []

@@ -49,6 +49,10 @@ _GENEVE_OPTIONS = 0x3F  # mask of the first byte; in words of 4 bytes
 _GENEVE_PROTOCOL = 2  # offset of the EtherType
 _VXLAN_FLAGS = 0x08  # the first byte: the VNI is valid, nothing else
 _HEADER = 8  # bytes of either header, without options
+
+_MOST_OVERLAYS = 5
+"""How many times one expression may ask for Geneve or VXLAN: libpcap needs three of its machine's
+16 registers for each, and never gives them back."""
 _ETHERNET_TYPE = 12
 _ETHERNET = 14
 
@@ -78,6 +82,9 @@ class Tunnels:
         """Geneve or VXLAN, in IPv4 or IPv6: the header's position, then those in the frame."""
         builder = layers.builder
         self._count += 1
+        if self._count > _MOST_OVERLAYS:
+            message = "too many registers needed to evaluate expression"
+            raise refuse(layers, message, node.span)
         name = f"{node.tunnel.value}{self._count}"
         joins = [Reg(f"{name}.{part}") for part in ("link", "type", "payload")]
         self.scratch.update(joins)
