@@ -14,7 +14,7 @@ Depends on asm, ir, spec and the rest of codegen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
@@ -58,7 +58,7 @@ def generate(
     hold `capacity` entries. Without `counting` a socket program returns `snaplen` or 0.
     Raises CodeSizeError, and UsageError where the hook cannot do the action.
     """
-    program = _with_trees(program)
+    program = _with_trees(replace(program, outputs=()))
     keys = {key: _with_trees(lookup) for key, lookup in (keys or {}).items()}
     if counting and hook.target is Target.SOCKET and action is not Action.COUNT:
         raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
