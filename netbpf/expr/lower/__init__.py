@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.boolean import DialectLowering
+from netbpf.expr.lower.merge import merge_alternatives
 from netbpf.expr.nodes import Dialect, Expr
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Program, Verdict
@@ -24,7 +25,7 @@ def lower(expr: Expr | None, env: Environment) -> Program:
     if expr is None:
         builder.jump(yes)
     else:
-        dialect.lower(expr, yes, no)
+        dialect.lower(merge_alternatives(expr) if env.reuse else expr, yes, no)
     builder.place(yes)
     builder.ret(Verdict.MATCH)
     builder.place(no)
