@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from netbpf.ir.fresh import Fresh
+from netbpf.ir.passes.unreachable import drop_unreachable
 from netbpf.ir.program import (
     U32,
     Block,
@@ -50,7 +51,7 @@ def expand_members(program: Program, *, most: int | None = None) -> Program:
             blocks.extend(below[1:])
         else:
             blocks.append(replace(block, term=Jump(first, block.term.span)))
-    return replace(program, blocks=tuple(blocks))
+    return drop_unreachable(replace(program, blocks=tuple(blocks)))
 
 
 def _is_small(block: Block, most: int | None) -> bool:
