@@ -68,8 +68,10 @@ _MEANINGS = (
              since="5.9 (XDP), 6.6 (tcx)"),
     _Meaning(Cmd.LINK_CREATE, EBUSY, "another program is attached there"),
     _Meaning(Cmd.LINK_CREATE, EEXIST, "another program is attached there"),
-    _Meaning(Cmd.LINK_CREATE, ERANGE, "this hook has no room for another program"),
+    _Meaning(Cmd.LINK_CREATE, ERANGE, "the MTU is too large for native XDP, or the hook is full"),
+    _Meaning(Cmd.LINK_CREATE, EOPNOTSUPP, "the driver has no native XDP"),
     _Meaning(Cmd.LINK_CREATE, ENODEV, "the interface is gone"),
+    _Meaning(Cmd.PROG_TEST_RUN, EINVAL, "the kernel does not make such a packet for it"),
     _Meaning(Cmd.OBJ_PIN, EINVAL, "the path is not on a BPF file system",
              "mount one: mount -t bpf bpf /sys/fs/bpf"),
     _Meaning(Cmd.OBJ_PIN, EPERM, "the path is not on a BPF file system, or may not be written",
@@ -127,7 +129,7 @@ def refused(
 def _cause_of_refusal(caps: tuple[Cap, ...]) -> tuple[str, str]:
     lacking = " and ".join(f"CAP_{cap.name}" for cap in privilege.missing(caps))
     if lacking:
-        return f"{lacking} is missing", _ROOT.format(caps=lacking)
+        return f"that needs {lacking}", _ROOT.format(caps=lacking)
     if privilege.in_user_namespace():
         return (
             "the capabilities of this process count only inside its user namespace",

@@ -123,6 +123,18 @@ class Netns(AbstractContextManager["Netns"]):
         self.close()
 
 
+@contextmanager
+def fresh() -> Iterator[None]:
+    """Run the body in a network namespace of its own, which goes with it. Needs CAP_SYS_ADMIN."""
+    with Netns.open() as home:
+        if _libc().unshare(_CLONE_NEWNET) != 0:
+            raise _failed(ctypes.get_errno(), "unshare", "make a network namespace")
+        try:
+            yield
+        finally:
+            _setns(home.fd, "return to the network namespace of the process")
+
+
 def locate(where: str | None) -> str:
     """Return the path of a namespace given by name, path or process number; '' for None."""
     if where is None:
@@ -150,9 +162,12 @@ def _is_current(identity: tuple[int, int]) -> bool:
 
 
 def _setns(fd: int, doing: str) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(fd, _CLONE_NEWNET) != 0:
+    if _libc().setns(fd, _CLONE_NEWNET) != 0:
         raise _failed(ctypes.get_errno(), "setns", doing)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _failed(code: int, command: str, doing: str) -> NetbpfError:

@@ -32,23 +32,22 @@ def keep(
     pins: Pins,
     netns: str = "",
     mode: XdpMode = XdpMode.AUTO,
-) -> Description:
+) -> LastingLink:
     """Attach `program`, loaded from `spec`, to stay, in the calling thread's namespace.
 
-    `netns` is how the user calls that namespace. Raises UsageError for a socket, which nothing
-    can keep; ConflictError where the name is taken or another program is attached; what attaching
-    raises. On failure nothing is left behind.
+    `netns` is how the user calls that namespace. Leave the link to let go of it; closing it
+    detaches without removing the pins (`detach` does both). On failure nothing is left behind.
+    Raises UsageError for a socket, which nothing can keep; ConflictError where the name is taken
+    or another program is attached; what attaching raises.
     """
     if spec.target in (None, Target.SOCKET, Target.CBPF):
         raise UsageError("a socket filter ends with its process", remedy="keep it at xdp or tc")
     pins.save(_described(program, spec, interface, name, netns), program)
     try:
-        link = _attach(program, spec.target, interface, name, mode)
+        return _attach(program, spec.target, interface, name, mode)
     except BaseException:
         pins.remove(name)
         raise
-    link.leave()
-    return link.describe()
 
 
 def find(kept: Kept, pins: Pins) -> LastingLink | None:

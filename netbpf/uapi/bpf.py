@@ -199,33 +199,15 @@ class MapFlag(IntFlag):
 class ProgFlag(IntFlag):
     """BPF_F_* of BPF_PROG_LOAD."""
 
-    STRICT_ALIGNMENT = 1 << 0
-    ANY_ALIGNMENT = 1 << 1
-    TEST_RND_HI32 = 1 << 2
-    TEST_STATE_FREQ = 1 << 3
     SLEEPABLE = 1 << 4
     XDP_HAS_FRAGS = 1 << 5
-    XDP_DEV_BOUND_ONLY = 1 << 6
-    TEST_REG_INVARIANTS = 1 << 7
 
 
 class AttachFlag(IntFlag):
     """BPF_F_* of BPF_LINK_CREATE and BPF_LINK_UPDATE."""
 
-    ALLOW_OVERRIDE = 1 << 0
-    ALLOW_MULTI = 1 << 1
-    REPLACE = 1 << 2
-    BEFORE = 1 << 3
-    AFTER = 1 << 4
-    ID = 1 << 5
-
-
-class TestRunFlag(IntFlag):
-    """BPF_F_* of BPF_PROG_TEST_RUN."""
-
-    RUN_ON_CPU = 1 << 0
-    XDP_LIVE_FRAMES = 1 << 1
-    SKB_CHECKSUM_COMPLETE = 1 << 2
+    REPLACE = 1 << 2  # only if the old program is the one named
+    BEFORE = 1 << 3  # tcx: ahead of all others, unless one is named
 
 
 class PseudoSrc(IntEnum):
@@ -248,4 +230,3 @@ class XdpAction(IntEnum):
 
 
 OBJ_NAME_LEN = 16  # with the closing NUL
-TAG_SIZE = 8

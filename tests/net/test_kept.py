@@ -59,7 +59,9 @@ def keep(
 ) -> Description:
     with Netns.open(where.name) as inside, inside.entered(), Program.load(spec) as program:
         veth = interface.find(where.device)
-        return lasting.keep(program, spec, veth, name=name, pins=store, netns=path)
+        link = lasting.keep(program, spec, veth, name=name, pins=store, netns=path)
+        link.leave()
+        return link.describe()
 
 
 @SPECS

@@ -208,7 +208,8 @@ def test_two_hundred_rounds_leak_nothing(
 ) -> None:
     name = f"leak{os.getpid()}"
     spec = counting(kind.harmless, kind.type, name=name)
-    rounds = scaled(40 if kind.name.startswith("xdp") else 200)  # XDP on veth: 10 ms and more a round
+    # Attaching XDP to a veth takes 10 ms and more.
+    rounds = scaled(40 if kind.name.startswith("xdp") else 200)
     open_before = descriptors()
     before = state_of(here)
     for _ in range(rounds):
