@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         ("netbpf compile --target tc -O0 'ip6 and port 53'", "eBPF, as written"),
     )
 )
-@takes_expression
 @click.option(
     "--target", type=click.Choice(["cbpf", "xdp", "tc", "socket"]), default="cbpf",
     show_default=True, help="What to generate code for.",
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 @snaplen_option
 @click.option("-o", "object_file", metavar="FILE.bpf.o", help="Write an ELF object (eBPF only).")
 @json_option
+@takes_expression
 def command(
     request: Request,
     target: str,

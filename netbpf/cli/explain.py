@@ -38,13 +38,13 @@ _TEXT_WIDTH = 46
         ("netbpf explain tcp dst port 80 -r web.pcap -n 3", "why does packet 3 not match?"),
     )
 )
-@takes_expression
 @linktype_option
 @click.option("-r", "capture", metavar="IN", help="A pcap or pcapng file; - is standard input.")
 @click.option(
     "-n", "number", type=click.IntRange(0), metavar="K", help="The packet to look at, from 0 on."
 )
 @json_option
+@takes_expression
 def command(
     request: Request, linktype: LinkType, capture: str | None, number: int | None, as_json: bool
 ) -> None:

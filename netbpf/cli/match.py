@@ -33,7 +33,6 @@ _ETHERNET = 1
         ("netbpf match -r in.pcap --target xdp --json udp", "judged by the kernel, at XDP"),
     )
 )
-@takes_expression
 @click.option("-r", "capture", metavar="IN", required=True, help="pcap or pcapng; - is stdin.")
 @click.option(
     "--target", type=click.Choice(TARGETS), default="interp", show_default=True,
@@ -42,6 +41,7 @@ _ETHERNET = 1
 @click.option("-w", "copy", metavar="OUT", help="Write what matches (pcapng by the name).")
 @click.option("--count", "only_count", is_flag=True, help="Print only how many match.")
 @json_option
+@takes_expression
 def command(
     request: Request,
     capture: str,

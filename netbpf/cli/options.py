@@ -168,6 +168,29 @@ snaplen_option = click.option(
     metavar="N", help="What classic BPF returns for a match.",
 )  # fmt: skip
 
+
+def complete_interface(
+    ctx: click.Context,  # noqa: ARG001
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[str]:
+    """Offer the interfaces of this machine."""
+    import socket
+
+    return [name for _, name in socket.if_nameindex() if name.startswith(incomplete)]
+
+
+def complete_kept(
+    ctx: click.Context,  # noqa: ARG001
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[str]:
+    """Offer the names of kept filters."""
+    from netbpf.objects.pins import Pins
+
+    return [entry.name for entry in Pins.usual().entries() if entry.name.startswith(incomplete)]
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 
 

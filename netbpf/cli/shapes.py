@@ -36,9 +36,11 @@ def counters(where: Where, counted: Counters, *, top: int | None = None) -> dict
     }
 
 
-def progress(time: float, where: Where, counted: Counters, *, final: bool) -> dict[str, Any]:
+def progress(
+    time: float, where: Where, counted: Counters, *, final: bool, top: int | None = None
+) -> dict[str, Any]:
     """Return the object of the stream of `netbpf filter`; `time` in seconds since 1970."""
-    shape = {"t": round(time, 6), **counters(where, counted)}
+    shape = {"t": round(time, 6), **counters(where, counted, top=top)}
     return {**shape, "final": True} if final else shape
 
 
