@@ -25,7 +25,7 @@ from netbpf.codegen.ebpf.emit import Setting, emit
 from netbpf.codegen.ebpf.sets import Tables
 from netbpf.codegen.ebpf.stack import Frame
 from netbpf.codegen.hooks.hook import CTX, Hook
-from netbpf.errors import CodeSizeError, Span, UsageError
+from netbpf.errors import CodeSizeError, IrError, Span, UsageError
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.unreachable import drop_unreachable
 from netbpf.ir.program import U32, Bound, Branch, Load, Member, Program
@@ -64,6 +64,9 @@ def generate(
         raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
     if keys and not counting:
         raise UsageError("there is nothing to count by when nothing is counted")
+    for key, lookup in keys.items():
+        if len(lookup.outputs) != counters.KEY_WORDS[key]:
+            raise IrError(f"a key of {len(lookup.outputs)} words for {key.value}")
     layout = counters.layout(tuple(keys), capacity) if counting else None
     plan = _Plan(program, hook, action, keys, layout, snaplen, Tables(program.text))
     code = _assemble(plan)
