@@ -6,89 +6,29 @@ behind each. The truth comes from the scapy layers that the frame was built from
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from netbpf import compile as compiler
 from netbpf.expr.names import NoNames
-from netbpf.kernel import interface
-from netbpf.link import socket_filter, tc, tcx, xdp
-from netbpf.link.xdp import XdpMode
-from netbpf.objects import Program
-from netbpf.observe import counters
-from netbpf.spec import ProgramSpec, Target
+from tests.net.hooks import HOOKS, Attached, Hook, attached
 from tests.net.wire import SENTINEL_FACTS, Wire, wire
 from tests.support.packets import Facts, frame, zoo
 from tests.support.truth import TRUTHS, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from netbpf.link.base import Link
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.root
 
 OPTIONS = compiler.Options(resolver=NoNames())
 
 
-class Hook(NamedTuple):
-    """A place to attach to, and on which side of the wire."""
-
-    name: str
-    target: Target
-    attach: Callable[[Program, interface.Interface], Link]
-    near: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-
-HOOKS = (
-    Hook("xdp-native", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.NATIVE)),
-    Hook("xdp-generic", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.GENERIC)),
-    Hook("clsact", Target.TC, lambda p, i: tc.attach_lasting(p, i, Target.TC)),
-    Hook("tcx", Target.TC, lambda p, i: tcx.attach(p, i, Target.TC)),
-    Hook(
-        "clsact-egress",
-        Target.TC_EGRESS,
-        lambda p, i: tc.attach_lasting(p, i, Target.TC_EGRESS),
-        near=True,
-    ),
-    Hook(
-        "tcx-egress", Target.TC_EGRESS, lambda p, i: tcx.attach(p, i, Target.TC_EGRESS), near=True
-    ),
-    Hook("socket", Target.SOCKET, socket_filter.attach),
-    Hook("socket-outgoing", Target.SOCKET, socket_filter.attach, near=True),
-)
-DROPPING = tuple(hook for hook in HOOKS if hook.target is not Target.SOCKET)
-
-
-class Attached(NamedTuple):
-    """A running program and where it counts."""
-
-    spec: ProgramSpec
-    program: Program
-
-    def read(self) -> counters.Counters:
-        assert self.spec.counters is not None
-        return counters.read(self.spec.counters, self.program.maps)
-
-
 @pytest.fixture(scope="module")
 def ends() -> Iterator[Wire]:
     with wire(mtu=9000) as made:
         yield made
-
-
-@contextmanager
-def attached(hook: Hook, ends: Wire, spec: ProgramSpec) -> Iterator[Attached]:
-    end = ends.near if hook.near else ends.far
-    with Program.load(spec) as program, end.entered():
-        link = hook.attach(program, interface.find(end.device))
-        with link:
-            yield Attached(spec, program)
 
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.expression or "everything")

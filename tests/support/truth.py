@@ -63,6 +63,11 @@ def sport(facts: Facts) -> int | None:
     return facts.sport if protocol(facts) in {PROTO_TCP, PROTO_UDP, PROTO_SCTP} else None
 
 
+def fragment(facts: Facts) -> Fragment | None:
+    """Which part of a datagram it is. An atomic fragment is a whole one (RFC 6946 §2)."""
+    return facts.fragment if version(facts) is not None else None
+
+
 def tcp_flags(facts: Facts) -> int:
     """The flags of a TCP header, 0 where there is none."""
     return (facts.tcp_flags or 0) if protocol(facts) == PROTO_TCP else 0
@@ -109,8 +114,9 @@ TRUTHS: tuple[Truth, ...] = (
         "portrange 50-100", lambda f: any(p in range(50, 101) for p in (sport(f), dport(f)) if p)
     ),
     Truth("dst port in {53, 80-90}", lambda f: dport(f) in {53, *range(80, 91)}),
-    Truth("frag", lambda f: version(f) is not None and f.fragment is not None),
-    Truth("frag later", lambda f: version(f) is not None and f.fragment is Fragment.LATER),
+    Truth("frag", lambda f: fragment(f) in {Fragment.FIRST, Fragment.LATER}),
+    Truth("frag first", lambda f: fragment(f) is Fragment.FIRST),
+    Truth("frag later", lambda f: fragment(f) is Fragment.LATER),
     Truth("vxlan and inner (tcp dst port 80)", lambda f: _web(inner(f, "vxlan"))),
     Truth("inner (tcp dst port 80)", lambda f: _web(inner(f, *TUNNELS))),
 )

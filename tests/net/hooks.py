@@ -1,0 +1,71 @@
+"""The places where a filter is attached in live tests, and a filter that is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from netbpf.kernel import interface
+from netbpf.link import socket_filter, tc, tcx, xdp
+from netbpf.link.xdp import XdpMode
+from netbpf.objects import Program
+from netbpf.observe import counters
+from netbpf.spec import ProgramSpec, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from netbpf.link.base import Link
+    from tests.net.wire import Wire
+
+
+class Hook(NamedTuple):
+    """A place to attach to, and on which side of the wire."""
+
+    name: str
+    target: Target
+    attach: Callable[[Program, interface.Interface], Link]
+    near: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+HOOKS = (
+    Hook("xdp-native", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.NATIVE)),
+    Hook("xdp-generic", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.GENERIC)),
+    Hook("clsact", Target.TC, lambda p, i: tc.attach_lasting(p, i, Target.TC)),
+    Hook("tcx", Target.TC, lambda p, i: tcx.attach(p, i, Target.TC)),
+    Hook(
+        "clsact-egress",
+        Target.TC_EGRESS,
+        lambda p, i: tc.attach_lasting(p, i, Target.TC_EGRESS),
+        near=True,
+    ),
+    Hook(
+        "tcx-egress", Target.TC_EGRESS, lambda p, i: tcx.attach(p, i, Target.TC_EGRESS), near=True
+    ),
+    Hook("socket", Target.SOCKET, socket_filter.attach),
+    Hook("socket-outgoing", Target.SOCKET, socket_filter.attach, near=True),
+)
+DROPPING = tuple(hook for hook in HOOKS if hook.target is not Target.SOCKET)
+
+
+class Attached(NamedTuple):
+    """A running program and where it counts."""
+
+    spec: ProgramSpec
+    program: Program
+
+    def read(self) -> counters.Counters:
+        assert self.spec.counters is not None
+        return counters.read(self.spec.counters, self.program.maps)
+
+
+@contextmanager
+def attached(hook: Hook, ends: Wire, spec: ProgramSpec) -> Iterator[Attached]:
+    end = ends.near if hook.near else ends.far
+    with Program.load(spec) as program, end.entered():
+        link = hook.attach(program, interface.find(end.device))
+        with link:
+            yield Attached(spec, program)
