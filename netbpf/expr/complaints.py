@@ -14,6 +14,7 @@ from netbpf.expr.frames import Frame, Mode
 from netbpf.expr.nodes import Arith, Binary, Chain, Expr, Num, Primitive, Qualifiers
 from netbpf.expr.suggest import did_you_mean, guess
 from netbpf.expr.tokens import T, Token
+from netbpf.expr.wording import shorten
 from netbpf.expr.words import (
     CONSTANTS,
     DIRECTIONS,
@@ -58,7 +59,7 @@ def no_qualifiers(cursor: Cursor, frame: Frame, value: Arith | None = None) -> E
     """Return the error for an identifier after a term that has no qualifiers to hand on."""
     token = cursor.token
     span = value.span if value is not None else token.span
-    shown = cursor.text[span.start : span.end]
+    shown = shorten(cursor.text[span.start : span.end])
     if value is None and token.kind is T.NAME and guess(token.text, _words(cursor)):
         return bare_identifier(cursor)
     last = frame.last
@@ -76,7 +77,7 @@ def no_qualifiers(cursor: Cursor, frame: Frame, value: Arith | None = None) -> E
         )
     before = cursor.text[last.span.start : last.span.end]
     return cursor.error(
-        f"'{shown}' has no qualifiers to inherit from '{_short(before)}'",
+        f"'{shown}' has no qualifiers to inherit from '{shorten(before)}'",
         span,
         hint=_meant(cursor, token, shown),
     )
@@ -123,13 +124,13 @@ def no_relation(cursor: Cursor, frame: Frame, value: Arith) -> ExpressionError:
     if token.kind in _OPERANDS:
         return cursor.expected("an operator or a comparison", hint=_spaced(token))
     if isinstance(value, Num) and not value.word:
-        shown = cursor.text[value.span.start : value.span.end]
-        message = f"expected a primitive, found '{_short(shown)}'"
+        shown = shorten(cursor.text[value.span.start : value.span.end])
+        message = f"expected a primitive, found '{shown}'"
         return cursor.error(message, value.span, hint=f"did you mean 'port {shown}'?")
     hint = ""
     if isinstance(value, Binary):
         hint = "a value alone says nothing; compare it, as in '… != 0'"
-        network = cursor.text[value.span.start : value.span.end]
+        network = shorten(cursor.text[value.span.start : value.span.end])
         if value.op is AluOp.DIV and isinstance(value.left, Num) and frame.op is None:
             hint = f"did you mean 'net {_dotted(network)}'?"
     return cursor.expected("a comparison", hint=hint)
@@ -181,7 +182,7 @@ def _no_address(cursor: Cursor, previous: Token) -> ExpressionError:
     end = previous.start
     while end < len(cursor.text) and cursor.text[end] not in " \t\r\n()/":
         end += 1
-    shown = _short(cursor.text[previous.start : end])
+    shown = shorten(cursor.text[previous.start : end])
     return cursor.error(f"'{shown}' is not an address", Span(previous.start, end))
 
 
@@ -217,21 +218,17 @@ def _meant(cursor: Cursor, token: Token, shown: str = "") -> str:
     if token.kind is T.DOTTED and cursor.peek().text in ("/", "mask"):
         return f"did you mean 'net {token.text}…'?"
     if token.kind in (T.NAME, T.ESCAPED, T.DOTTED, T.IPV6):
-        return f"did you mean 'host {_short(token.text)}'?"
-    return f"did you mean 'port {_short(shown)}'?" if shown.isdecimal() else ""
+        return f"did you mean 'host {shorten(token.text)}'?"
+    return f"did you mean 'port {shorten(shown)}'?" if shown.isdecimal() else ""
 
 
 def _spaced(token: Token) -> str:
     """Explain `len > 10-5`: the hyphen makes a name of it."""
     left, hyphen, right = token.text.partition("-")
     if token.kind is T.NAME and hyphen and (left[:1].isdigit() or left in KEYWORDS):
-        return f"for a subtraction write spaces: {_short(left)} - {_short(right)}"
+        return f"for a subtraction write spaces: {shorten(left)} - {shorten(right)}"
     return ""
 
 
 def _words(cursor: Cursor) -> tuple[str, ...]:
     return (*_USUAL, *(EXTENSIONS if cursor.extended else ()), *CONSTANTS)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,6 +1,6 @@
 """A place in the list of tokens, and the errors that point at it.
 
-Everything that reads tokens shares one cursor. Depends on lexer, tokens, suggest.
+Everything that reads tokens shares one cursor. Depends on lexer, tokens, wording.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from netbpf.errors import ExpressionError, Span
 from netbpf.expr.lexer import tokenize
 from netbpf.expr.nodes import Dialect
 from netbpf.expr.tokens import T, Token
+from netbpf.expr.wording import expression_error, shorten
 
 
 class Cursor:
@@ -69,7 +70,7 @@ class Cursor:
 
     def error(self, message: str, span: Span, *, hint: str = "") -> ExpressionError:
         """Return an error at a span of the text."""
-        return ExpressionError(message, text=self.text, span=span, hint=hint)
+        return expression_error(message, text=self.text, span=span, hint=hint)
 
 
 def _bad_hint(token: Token) -> str:
@@ -82,5 +83,4 @@ def describe(token: Token) -> str:
     """Return a token in words for a message."""
     if token.kind is T.END:
         return "the end of the expression"
-    text = token.text if len(token.text) <= 40 else token.text[:39] + "…"
-    return f"'{text}'"
+    return f"'{shorten(token.text)}'"

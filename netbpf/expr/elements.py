@@ -78,7 +78,7 @@ def _usual(word: str) -> Identifier | None:
         dotted = parse_dotted(address)
         if dotted is None or (length is not None and _beyond(dotted[0], length)):
             return None
-        return IPv4(address, dotted[0], 32, _NOWHERE, length)
+        return IPv4(address, dotted[0], 32, _NOWHERE, None if length == 32 else length)
     if not slash and address.isdecimal() and address.isascii() and address[0] != "0":
         return Number(int(address), _NOWHERE) if len(address) < 10 else None
     return None
@@ -109,7 +109,7 @@ def fits(quals: Qualifiers, element: Identifier) -> bool:
     """Whether an element that is neither a name nor a number suits these qualifiers."""
     match element:
         case IPv4():
-            return _fits_address(quals, element.length in (None, 32) and element.mask is None)
+            return _fits_address(quals, element.length is None and element.mask is None)
         case IPv6():
             return _fits_address(quals, element.length in (None, 128))
         case Mac():

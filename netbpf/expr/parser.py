@@ -317,7 +317,7 @@ class _Parser:
             parent.sum = Sum()
         parent.sum.value(value)
 
-    # -- after a term --------------------------------------------------------------------------------
+    # -- after a term --------------------------------------------------------------------------
 
     def _after_term(self, frame: Frame) -> None:
         cursor = self._cursor

@@ -14,6 +14,7 @@ from netbpf.expr.lexer import read_number
 from netbpf.expr.names import Resolver
 from netbpf.expr.nodes import Dialect, Name, PortRange, Proto
 from netbpf.expr.suggest import did_you_mean
+from netbpf.expr.wording import expression_error
 
 MAXIMUM: Final = 65535
 _TRANSPORTS: Final = (Proto.TCP, Proto.UDP, Proto.SCTP)
@@ -138,4 +139,4 @@ class PortNames:
         return did_you_mean(name.text, SERVICES)
 
     def _error(self, name: Name, message: str, hint: str = "") -> ExpressionError:
-        return ExpressionError(message, text=self.text, span=name.span, hint=hint)
+        return expression_error(message, text=self.text, span=name.span, hint=hint)

@@ -40,6 +40,7 @@ from netbpf.expr.ports import PortNames
 from netbpf.expr.protocols import IP_PROTOCOLS, LINK_PROTOCOLS, NAME_SPACES
 from netbpf.expr.rewrite import rewrite
 from netbpf.expr.suggest import did_you_mean
+from netbpf.expr.wording import expression_error
 from netbpf.expr.words import KEYWORDS
 from netbpf.proto.linktype import LinkType
 
@@ -237,7 +238,7 @@ class _Resolution:
         return self._error(f"unknown {what} '{name}'", span, self._resolver.excuse or hint)
 
     def _error(self, message: str, span: Span, hint: str = "") -> ExpressionError:
-        return ExpressionError(message, text=self._text, span=span, hint=hint)
+        return expression_error(message, text=self._text, span=span, hint=hint)
 
 
 def _protocol_hint(name: str, quals: Qualifiers, known: Mapping[str, int]) -> str:

@@ -15,6 +15,7 @@ from netbpf.expr.nodes import (
     Expr,
     HeaderField,
     Identifier,
+    IfIndex,
     Inbound,
     IPv4,
     IPv6,
@@ -62,6 +63,8 @@ def spell(expr: Expr) -> str:
             return f"byte {offset} {op} {value}"
         case Inbound(outbound):
             return "outbound" if outbound else "inbound"
+        case IfIndex(value):
+            return f"ifindex {value}"
         case Llc(kind):
             return f"llc {kind}".strip()
         case TunnelTest(tunnel, ident):
@@ -84,6 +87,9 @@ def spell_identifier(ident: Identifier) -> str:
             return f"\\{text}" if escaped else text
         case IPv4(text, length=int() as length) | IPv6(text, length=int() as length):
             return f"{text}/{length}"
+        case IPv4(text, mask=int() as mask):
+            dotted = ".".join(map(str, mask.to_bytes(ident.mask_bits // 8, "big")))
+            return f"{text} mask {dotted}"
         case IPv4(text) | IPv6(text):
             return text
         case Mac(value):

@@ -18,6 +18,7 @@ NOWHERE = Span(0, 0)
     [
         ("10.1.2.3", IPv4("10.1.2.3", 0x0A010203, 32, NOWHERE)),
         ("  10.1.2.0/24  # a net", IPv4("10.1.2.0", 0x0A010200, 32, NOWHERE, length=24)),
+        ("10.1.2.3/32", IPv4("10.1.2.3", 0x0A010203, 32, NOWHERE)),
         ("0.0.0.0/0", IPv4("0.0.0.0", 0, 32, NOWHERE, length=0)),
         ("10.1/16", IPv4("10.1", 0x0A01, 16, NOWHERE, length=16)),
         ("10.0.0.0 mask 255.0.0.0",
@@ -54,7 +55,7 @@ def test_comments_and_empty_lines() -> None:
         ("10.0.0.0/-1", "set 'x', line 1: expected a prefix length, found '-'"),
         ("\n\na b", "set 'x', line 3: expected one element a line, found 'b'"),
         ("4294967296", "set 'x', line 1: decimal number 4294967296 overflows 32 bits"),
-        ("1:2:3", "set 'x', line 1: expected one element a line, found ':'"),
+        ("1:2:3", "set 'x', line 1: invalid Ethernet address 1:2:3"),
         ("{", "set 'x', line 1: expected a network, found '{'"),
         ("\0", "set 'x', line 1: unexpected character 0x00"),
     ],
@@ -66,7 +67,7 @@ def test_errors(text: str, message: str) -> None:
 
 
 def test_errors_without_a_name() -> None:
-    with pytest.raises(InputError, match="^line 1: "):
+    with pytest.raises(InputError, match=r"^line 1: "):
         parse_elements("{")
 
 

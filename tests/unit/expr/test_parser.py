@@ -160,6 +160,7 @@ def test_the_span_of_not_and_of_parentheses() -> None:
     [
         ("host 10.1.2.3", IPv4("10.1.2.3", 0x0A010203, 32, Span(5, 13))),
         ("net 10.1", IPv4("10.1", 0x0A01, 16, Span(4, 8))),
+        ("net 10.1.2.3/32", IPv4("10.1.2.3", 0x0A010203, 32, Span(4, 15), length=32)),
         ("net 10.1.0.0/16", IPv4("10.1.0.0", 0x0A010000, 32, Span(4, 15), length=16)),
         ("net 10.1 / 16", IPv4("10.1", 0x0A01, 16, Span(4, 13), length=16)),
         (

@@ -13,7 +13,7 @@ WORDS = ("host", "net", "port", "portrange", "proto", "src", "dst", "tcp", "udp"
     ("word", "expected"),
     [
         ("prot", "port"),  # before 'proto', which is as close
-        ("prto", "port"),
+        ("prto", "proto"),
         ("hots", "host"),
         ("TCP", "tcp"),
         ("tpc", "tcp"),
