@@ -16,6 +16,8 @@ from netbpf.errors import (
 from netbpf.spec import Action, Key, ProgramSpec, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netbpf.cli.options import Request
     from netbpf.compile import Options
     from netbpf.kernel.interface import Interface
@@ -59,12 +61,12 @@ class Attachment(AbstractContextManager["Attachment"]):
         self.note = link.describe().note
         self._program, self._spec, self._link = program, spec, link
 
-    def counters(self) -> Counters:
-        """Read the counters; they can be read until this object is left."""
+    def counters(self, by: Sequence[Key] | None = None) -> Counters:
+        """Read the counters, or those of `by` only; possible until this object is left."""
         from netbpf.observe import counters
 
         assert self._spec.counters is not None
-        return counters.read(self._spec.counters, self._program.maps)
+        return counters.read(self._spec.counters, self._program.maps, by=by)
 
     def alive(self) -> bool:
         """Whether it is still attached."""

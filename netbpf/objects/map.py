@@ -110,17 +110,27 @@ class Map(AbstractContextManager["Map"]):
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield every key and value, many a call where the kernel can (5.6; per CPU 5.13)."""
+        size, value_size = self.info.key_size, self.value_size
+        for keys, values in self.batches():
+            for at in range(len(keys) // size):
+                yield (
+                    keys[at * size : (at + 1) * size],
+                    values[at * value_size : (at + 1) * value_size],
+                )
+
+    def batches(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values as `items` does, but many at once: one behind the other."""
         try:
             batch, count = self._batch(None, _BATCH)
         except KernelError as error:
             if error.errno not in _NO_BATCH:
                 raise
-            yield from self._items_one_by_one()
+            yield from self._one_by_one()
             return
-        yield from self._entries(batch)
+        yield batch.keys, batch.values
         while batch.cursor is not None:
             batch, count = self._batch(batch.cursor, count)
-            yield from self._entries(batch)
+            yield batch.keys, batch.values
 
     def pin(self, path: str) -> None:
         """Give the map a name on a BPF file system."""
@@ -165,15 +175,7 @@ class Map(AbstractContextManager["Map"]):
         key, value = self.info.key_size, self.value_size
         return maps.lookup_batch(self.fd, cursor, key_size=key, value_size=value, count=count)
 
-    def _entries(self, batch: maps.Batch) -> Iterator[tuple[bytes, bytes]]:
-        key, value = self.info.key_size, self.value_size
-        for at in range(batch.count):
-            yield (
-                batch.keys[at * key : (at + 1) * key],
-                batch.values[at * value : (at + 1) * value],
-            )
-
-    def _items_one_by_one(self) -> Iterator[tuple[bytes, bytes]]:
+    def _one_by_one(self) -> Iterator[tuple[bytes, bytes]]:
         for key in self.keys():
             value = self.lookup(key)
             if value is not None:

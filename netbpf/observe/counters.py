@@ -10,6 +10,7 @@ Depends on spec, objects.
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -66,14 +67,18 @@ class Counters(NamedTuple):
 class CounterMap(Protocol):
     """The part of objects.Map that counting needs."""
 
+    @property
+    def value_size(self) -> int:
+        """The bytes of all CPUs' values of one key."""
+
     def lookup(self, key: bytes) -> bytes | None:
         """Return all CPUs' values of one key."""
 
     def split(self, value: bytes) -> list[bytes]:
         """Cut a value into one part per CPU."""
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield every key and value."""
+    def batches(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield all keys and values, many at once, one behind the other."""
 
     def write(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """Write many entries."""
@@ -101,10 +106,9 @@ def reset(layout: CounterLayout, maps: Mapping[str, CounterMap]) -> None:
     for table in layout.tables:
         counted = maps[table.map]
         if table.exact:
-            used = [key for key, value in counted.items() if value.count(0) != len(value)]
-            counted.write((key, _ENTRY_ZERO) for key in used)
+            counted.write((key, _ENTRY_ZERO) for key, _ in list(_used(counted, table)))
         else:
-            for key, _ in list(counted.items()):
+            for key, _ in list(_used(counted, table)):
                 counted.delete(key)
     maps[layout.totals].write([(bytes(4), bytes(8 * (TOTALS + len(layout.tables))))])
 
@@ -119,9 +123,7 @@ def _totals(layout: CounterLayout, maps: Mapping[str, CounterMap]) -> list[int]:
 def _table(table: CounterTable, counted: CounterMap, created: int) -> Table:
     decode = _decoder(table.key)
     found: dict[bytes, Entry] = {}  # an LRU map may give an entry twice while it changes
-    for key, value in counted.items():
-        if value.count(0) == len(value):
-            continue
+    for key, value in _used(counted, table):
         packets = size = 0
         for cpu in counted.split(value):
             one, of_bytes = _ENTRY.unpack(cpu)
@@ -133,10 +135,25 @@ def _table(table: CounterTable, counted: CounterMap, created: int) -> Table:
     return Table(table.key, tuple(entries), evicted)
 
 
+def _used(counted: CounterMap, table: CounterTable) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the entries that counted anything: of 65,537 ports mostly a few."""
+    key_size, value_size = _KEY_SIZES.get(table.key, 4), counted.value_size
+    for keys, values in counted.batches():
+        index = 0
+        while found := _NOT_ZERO(values, index * value_size):
+            index = found.start() // value_size
+            key = keys[index * key_size : (index + 1) * key_size]
+            yield key, values[index * value_size : (index + 1) * value_size]
+            index += 1
+
+
+_NOT_ZERO = re.compile(rb"[^\0]").search  # the fastest way to the next byte that counts
+
 # -- keys ------------------------------------------------------------------------------------------
 
 _ADDRESS = Struct("=5I")
 _FLOW = Struct("=10I")
+_KEY_SIZES = {Key.SRC: _ADDRESS.size, Key.DST: _ADDRESS.size, Key.FLOW: _FLOW.size}
 _NONE = {Key.PORT: 65536, Key.SPORT: 65536, Key.PROTO: 256}  # the index behind the last number
 
 

@@ -22,9 +22,13 @@ class FakeMap:
     def split(self, value: bytes) -> list[bytes]:
         return [value[: len(value) // 2], value[len(value) // 2 :]]
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in self.values.items():
-            yield key, b"".join(value)
+    value_size = 32
+
+    def batches(self) -> Iterator[tuple[bytes, bytes]]:
+        entries = list(self.values.items())
+        for start in range(0, len(entries), 3):
+            batch = entries[start : start + 3]
+            yield b"".join(key for key, _ in batch), b"".join(a + b for _, (a, b) in batch)
 
     def write(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         for key, value in entries:
@@ -56,7 +60,12 @@ def value(packets: int, size: int) -> tuple[bytes, bytes]:
 
 def maps() -> dict[str, FakeMap]:
     return {
-        "totals": FakeMap({bytes(4): (pack("=7Q", 9, 900, 1, 0, 5, 1, 0), pack("=7Q", 1, 60, 1, 0, 0, 1, 0))}),
+        "totals": FakeMap({
+            bytes(4): (
+                pack("=7Q", 9, 900, 1, 0, 5, 1, 0),
+                pack("=7Q", 1, 60, 1, 0, 0, 1, 0),
+            )
+        }),
         "port": FakeMap({
             pack("=I", 0): value(1, 64),
             pack("=I", 1): ZERO,
