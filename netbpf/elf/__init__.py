@@ -1,0 +1,1 @@
+"""ELF objects that libbpf loads."""
