@@ -11,6 +11,7 @@ from netbpf.link.xdp import XdpMode
 from netbpf.objects import Program
 from netbpf.observe import counters
 from netbpf.spec import ProgramSpec, Target
+from tests.support.packets import frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,3 +70,11 @@ def attached(hook: Hook, ends: Wire, spec: ProgramSpec) -> Iterator[Attached]:
         link = hook.attach(program, interface.find(end.device))
         with link:
             yield Attached(spec, program)
+
+
+def count(filter_: Attached, ends: Wire, name: str) -> tuple[int, int]:
+    """Return what one frame, and the sentinel after it, add to the packets and bytes counted."""
+    before = filter_.read()
+    assert ends.carry(frame(name).data)
+    after = filter_.read()
+    return after.packets - before.packets, after.bytes - before.bytes

@@ -12,9 +12,9 @@ import pytest
 
 from netbpf import compile as compiler
 from netbpf.expr.names import NoNames
-from tests.net.hooks import HOOKS, Attached, Hook, attached
+from tests.net.hooks import HOOKS, Hook, attached, count
 from tests.net.wire import SENTINEL_FACTS, Wire, wire
-from tests.support.packets import Facts, frame, zoo
+from tests.support.packets import Facts, zoo
 from tests.support.truth import TRUTHS, Truth
 
 if TYPE_CHECKING:
@@ -38,14 +38,6 @@ def test_counts(hook: Hook, truth: Truth, ends: Wire) -> None:
     with attached(hook, ends, spec) as filter_:
         counted = {name: count(filter_, ends, name) for name in zoo()}
     assert counted == {x.name: expected(truth, x.facts) for x in zoo().values()}
-
-
-def count(filter_: Attached, ends: Wire, name: str) -> tuple[int, int]:
-    """Return what one frame, and the sentinel after it, add to the packets and bytes counted."""
-    before = filter_.read()
-    assert ends.carry(frame(name).data)
-    after = filter_.read()
-    return after.packets - before.packets, after.bytes - before.bytes
 
 
 def expected(truth: Truth, facts: Facts) -> tuple[int, int]:
