@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,11 +49,50 @@ class _Header(ctypes.Structure):
 
 
 @dataclass(frozen=True)
+class Difference:
+    """Where the verdicts of some versions are not those that netbpf keeps."""
+
+    since: tuple[int, ...]
+    before: tuple[int, ...]
+    pattern: str  # what an expression contains that is decided otherwise
+    reason: str
+
+
+DIFFERENCES = (
+    Difference((1, 0), (1, 11), r"\bbyte\s+\w+\s*[&|]", "1.10 compares without loading the byte"),
+    Difference((1, 0), (1, 11), r"\bgeneve\b.*\b(or|not)\b|\b(or|not)\b.*\bgeneve\b",
+               "1.10 reads scratch memory that it never wrote"),
+    Difference((1, 0), (9,), r"(\[|[<>=]).*\b(geneve|vxlan)\b",
+               "an unset offset is what a relation before it left in scratch memory"),
+    Difference((1, 11), (9,), r"\b(isis proto|l1|l2|iih|lsp|snp|csnp|psnp)\b",
+               "1.11 masks the reserved bits of the PDU type"),
+    Difference((1, 11), (9,), r"\bip multicast\b", "1.11 leaves out 240.0.0.0/4"),
+    Difference((1, 11), (9,), r"\bdecnet (src|dst|host)\b", "1.11 loads flags and address at once"),
+)  # fmt: skip
+"""Facts, measured, about expressions that are decided otherwise.
+
+1.11, beside, leaves out loads whose outcome does not matter: packets that are cut off there match.
+"""
+
+
+@dataclass(frozen=True)
 class Libpcap:
     """A loaded libpcap and its version, such as (1, 10, 3)."""
 
     lib: ctypes.CDLL
     version: tuple[int, ...]
+
+    def difference(self, text: str) -> str:
+        """Return why this version's verdict on an expression is not netbpf's, '' if it is."""
+        for known in DIFFERENCES:
+            if known.since <= self.version < known.before and re.search(known.pattern, text):
+                return known.reason
+        return ""
+
+    @property
+    def needless_loads(self) -> bool:
+        """Whether it loads what cannot change the outcome, as netbpf's pcap dialect does."""
+        return self.version < (1, 11)
 
     @contextmanager
     def compiled(

@@ -2,8 +2,9 @@
 
 Start with a few packets, run the filter on them (`walk`), and grant its wishes one at a time: the
 bytes that it compares take the constants that it compares them with, and their neighbours, so that
-packets reach every part of it. Then every bit of what each of them was asked about is flipped, and
-each is cut at every place that a load ends, at one byte less, and elsewhere.
+packets reach every part of it. Then every bit of what each of them was asked about is flipped, each
+of its wishes is granted, and each is cut at every place that a load ends, at one byte less, and
+elsewhere: first for some packets that match, for there every part of a filter has a say.
 """
 
 from __future__ import annotations
@@ -39,23 +40,26 @@ def packets_for(
     rng = rng or random.Random(0)
     walker: Walker
     walker = ProgramWalker(program) if isinstance(program, Program) else ClassicWalker(program)
-    starts = [bytes(128), *seeds]
-    reached = explore(walker, starts, count=max(8, count // 3), rng=rng)
+    starts = [bytes(128), b"\x45" * 128, *seeds]  # 0x45: an IPv4 header without options anywhere
+    share = max(8, count // 3 // len(starts))
+    reached = [p for start in starts for p in explore(walker, start, count=share, rng=rng)]
     found = dict.fromkeys(reached)
-    around = [mutant for packet in reached for mutant in _around(walker, packet)]
-    rng.shuffle(around)
-    for mutant in around:
-        if len(found) >= count:
-            break
-        found.setdefault(mutant)
+    for packets, most in (
+        (_examples(walker, reached), (len(found) + count) // 2),
+        (reached, count),
+    ):
+        around = [mutant for packet in packets for mutant in _around(walker, packet)]
+        rng.shuffle(around)
+        for mutant in around:
+            if len(found) >= most:
+                break
+            found.setdefault(mutant)
     return list(found)
 
 
-def explore(
-    walker: Walker, seeds: Iterable[bytes], *, count: int, rng: random.Random
-) -> list[Mutant]:
+def explore(walker: Walker, start: bytes, *, count: int, rng: random.Random) -> list[Mutant]:
     """Return packets that take as many different ways through a filter as `count` allows."""
-    queue = deque(Mutant(data, len(data)) for data in seeds)
+    queue = deque([Mutant(start, len(start))])
     found: dict[Mutant, None] = {}
     granted: set[tuple[object, int]] = set()
     while queue and len(found) < count:
@@ -90,9 +94,22 @@ def grant(packet: Mutant, wish: Wish) -> Mutant:
     return Mutant(data, max(packet.length, len(data)))
 
 
+def _examples(walker: Walker, packets: Iterable[Mutant]) -> list[Mutant]:
+    """Return a few packets that match, each by another way through the filter."""
+    found: dict[tuple[tuple[int, int], ...], Mutant] = {}
+    for packet in packets:
+        walk = walker(packet.data, packet.length)
+        if walk.matches:
+            found[walk.loads] = packet
+    return list(found.values())[:8]
+
+
 def _around(walker: Walker, packet: Mutant) -> Iterator[Mutant]:
     """Yield the packet with each bit flipped that is loaded, and cut at every critical length."""
-    loads = dict.fromkeys(walker(packet.data, packet.length).loads)
+    walk = walker(packet.data, packet.length)
+    loads = dict.fromkeys(walk.loads)
+    for wish in walk.wishes:
+        yield grant(packet, wish)
     cuts = {0, len(packet.data) // 2, len(packet.data) - 1}
     for offset, width in loads:
         end = offset + width

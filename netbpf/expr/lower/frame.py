@@ -51,6 +51,13 @@ class Frame:
             return VLAN_TPIDS
         return None
 
+    def _load_behind_tag(self, base: Reg, offset: int, width: int) -> Reg:
+        """Load at base + offset, known to lie behind the tag."""
+        if offset >= TAG_LENGTH:
+            return self._builder.load(base, offset - TAG_LENGTH, width)
+        shifted = self._builder.alu(AluOp.SUB, base, TAG_LENGTH)
+        return self._builder.load(shifted, offset, width)
+
     def _load_at_tag(self, offset: int, width: int) -> Reg:
         """Load what overlaps the tag: join the bytes before it, its own, and those after it."""
         end = offset + width
@@ -87,7 +94,7 @@ class Frame:
         done, after, near, before = (builder.label(hint) for hint in ("ld", "ld", "ld", "ld"))
         builder.branch(Cmp.GE, base, TAG_END - offset, after, near)
         builder.place(after)
-        builder.copy(join, builder.load(base, offset - TAG_LENGTH, width))
+        builder.copy(join, self._load_behind_tag(base, offset, width))
         builder.jump(done)
         builder.place(near)
         for at in range(max(offset, TAG_START - width + 1), TAG_END):

@@ -49,6 +49,9 @@ def primitive_holds(stack: Stack, node: Primitive) -> Test:
     """Return the test of a primitive. Raises ExpressionError for qualifiers that do not fit it."""
     kind = node.quals.kind
     elements = node.ident.elements if isinstance(node.ident, AddressSet) else (node.ident,)
+    for element in elements:
+        if isinstance(element, Mac):
+            _check_ether(stack, element, node.quals)
     if node.quals.proto is Proto.DECNET:
         return _each(stack, elements, node.quals, _decnet)
     if kind in (Kind.PORT, Kind.PORTRANGE):
@@ -304,6 +307,8 @@ def _gateway(stack: Stack, element: Identifier, quals: Qualifiers) -> Test:
 def _decnet(stack: Stack, element: Identifier, quals: Qualifiers) -> Test:
     """Lower `decnet host AREA.NODE`."""
     span = element.span
+    if isinstance(element, IPv6):
+        return _addresses(stack, (element,), quals)  # which refuses it
     if isinstance(element, Number | IPv4) and not _has_mask(element):
         check_direction(stack, quals.direction, span)
         if quals.kind in (None, Kind.HOST):
