@@ -7,26 +7,13 @@ Depends on ir.program, ir.intervals and ir.trie.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from netbpf.ir.interp import compare
 from netbpf.ir.intervals import ANY, Interval
-from netbpf.ir.program import U32, Branch, Cmp, Member, Reg
+from netbpf.ir.program import Branch, Cmp, Member, Reg
 from netbpf.ir.trie import CAPACITY, Trie
-
-
-class Value(NamedTuple):
-    """A register's value lies between `low` and `high`; the bits of `zeros` are not set in it."""
-
-    low: int
-    high: int
-    zeros: int
-
-    def join(self, other: Value) -> Value:
-        """Return what holds for either."""
-        return Value(min(self.low, other.low), max(self.high, other.high), self.zeros & other.zeros)
+from netbpf.ir.value import Value, between, exactly, membership, outcome
 
 
 class Names:
@@ -75,11 +62,11 @@ class Facts:
     def constant(self, reg: Reg) -> int | None:
         """Return the register's value, if it can be only one."""
         value = self.value(reg)
-        return value.low if value is not None and value.low == value.high else None
+        return value.low if value is not None and value.is_constant() else None
 
     def assign(self, reg: Reg, interval: Interval) -> Facts:
         """Return the facts after an assignment."""
-        return self._with_value(reg, Value(interval.low, interval.high, _above(interval.high)))
+        return self._with_value(reg, between(interval))
 
     def _with_value(self, reg: Reg, value: Value) -> Facts:
         number = self.names.number(reg)
@@ -111,18 +98,14 @@ class Facts:
         number = self.names.number(_condition(test))
         return None if number is None else self.truths.get(number)
 
-    def learn(self, test: Branch | Member, outcome: bool) -> Facts:
+    def learn(self, test: Branch | Member, holds: bool) -> Facts:
         """Return the facts after a test that came out so."""
         number = self.names.number(_condition(test))
         if number is None:
             return self
-        facts = Facts(self.names, self.values, self.truths.set(number, outcome), self.ends)
-        if isinstance(test, Member):
-            return facts._narrow_to_span(test) if outcome else facts
-        if isinstance(test.b, int):
-            return facts._narrow(test.a, test.op, test.b, outcome)
-        if test.op is Cmp.EQ and outcome:
-            return facts._equate(test.a, test.b)
+        facts = Facts(self.names, self.values, self.truths.set(number, holds), self.ends)
+        for reg, value in self._learned(test, holds):
+            facts = facts._with_value(reg, value)
         return facts
 
     def merge(self, other: Facts) -> Facts:
@@ -134,79 +117,38 @@ class Facts:
             self.ends.merge(other.ends, min),
         )
 
+    def _learned(self, test: Branch | Member, holds: bool) -> Iterator[tuple[Reg, Value]]:
+        """Yield what a test tells of the registers that it reads."""
+        if isinstance(test, Member):
+            value = self.value(test.regs[0])
+            if len(test.regs) == 1 and value is not None:
+                yield test.regs[0], value.among_members(test.members, holds)
+            return
+        a = self.value(test.a)
+        if a is None:
+            return
+        if isinstance(test.b, int):
+            yield test.a, a.where(test.op, test.b, holds)
+            return
+        b = self.value(test.b)
+        if test.op is Cmp.EQ and holds and b is not None:
+            both = a.meet(b)
+            yield test.a, both
+            yield test.b, both
+
     def _decide(self, test: Branch) -> bool | None:
         a = self.value(test.a)
-        b = _exactly(test.b) if isinstance(test.b, int) else self.value(test.b)
-        if a is None or b is None:
-            return None
-        if a.low == a.high and b.low == b.high:
-            return compare(test.op, a.low, b.low)
-        if test.op is Cmp.SET:
-            return False if not ~a.zeros & ~b.zeros & U32 else None
-        if test.op is Cmp.EQ:
-            apart = a.high < b.low or b.high < a.low
-            clash = (a.low == a.high and a.low & b.zeros) or (b.low == b.high and b.low & a.zeros)
-            return False if apart or clash else None
-        least = b.low if test.op is Cmp.GE else b.low + 1  # what a must reach to be above some b
-        most = b.high if test.op is Cmp.GE else b.high + 1  # and above every b
-        if a.low >= most:
-            return True
-        return False if a.high < least else None
+        b = exactly(test.b) if isinstance(test.b, int) else self.value(test.b)
+        return None if a is None or b is None else outcome(test.op, a, b)
 
     def _decide_member(self, test: Member) -> bool | None:
+        if len(test.regs) == 1 and (value := self.value(test.regs[0])) is not None:
+            return value.membership(test.members)
         low = high = 0
         for reg in test.regs:
             interval = self.interval(reg)
             low, high = low << 32 | interval.low, high << 32 | interval.high
-        last = bisect_right(test.members, (high, 1 << 128)) - 1  # that starts at or below `high`
-        if last < 0 or test.members[last][1] < low:
-            return False
-        start, end = test.members[last]
-        return True if start <= low and high <= end else None
-
-    def _narrow(self, reg: Reg, op: Cmp, k: int, outcome: bool) -> Facts:
-        value = self.value(reg)
-        if value is None:
-            return self
-        low, high, zeros = value
-        if op is Cmp.EQ and outcome:
-            low, high, zeros = k, k, ~k & U32
-        elif op is Cmp.EQ:
-            low, high = low + (low == k), high - (high == k)
-        elif op is Cmp.SET and outcome:
-            low = max(low, k & -k)
-        elif op is Cmp.SET:
-            zeros |= k
-            high = min(high, ~zeros & U32)
-        elif outcome:
-            low = max(low, k + (op is Cmp.GT))
-        else:
-            high = min(high, k - (op is Cmp.GE))
-        if low > high:
-            return self  # cannot happen; what was known before is as true
-        return self._with_value(reg, Value(low, high, zeros | _above(high)))
-
-    def _narrow_to_span(self, test: Member) -> Facts:
-        """Learn that a single register lies between the set's least and greatest."""
-        value = self.value(test.regs[0])
-        if len(test.regs) > 1 or value is None or not test.members:
-            return self
-        low = max(value.low, test.members[0][0])
-        high = min(value.high, test.members[-1][1])
-        if low > high:
-            return self
-        return self._with_value(test.regs[0], Value(low, high, value.zeros | _above(high)))
-
-    def _equate(self, a: Reg, b: Reg) -> Facts:
-        one, other = self.value(a), self.value(b)
-        if one is None or other is None:
-            return self
-        low, high = max(one.low, other.low), min(one.high, other.high)
-        if low > high:
-            return self
-        both = Value(low, high, one.zeros | other.zeros | _above(high))
-        facts = self._with_value(a, both)
-        return facts._with_value(b, both)  # noqa: SLF001 - of its own class
+        return membership(low, high, test.members)
 
 
 def _condition(test: Branch | Member) -> object:
@@ -216,12 +158,3 @@ def _condition(test: Branch | Member) -> object:
     if test.op is Cmp.EQ and not isinstance(test.b, int) and test.b < test.a:
         return test.op, test.b, test.a
     return test.op, test.a, test.b
-
-
-def _above(high: int) -> int:
-    """Return the bits that no number up to `high` has."""
-    return U32 ^ ((1 << high.bit_length()) - 1)
-
-
-def _exactly(k: int) -> Value:
-    return Value(k, k, ~k & U32)

@@ -66,14 +66,12 @@ def _copy(node: _Node | None) -> _Node:
 def _merge(
     a: _Node | None, b: _Node | None, level: int, combine: Callable[[Any, Any], Any]
 ) -> _Node | None:
-    if a is b or a is None or b is None:
-        return a if a is b else None
+    """Merge two different nodes; whatever they share is taken as it is."""
+    if a is None or b is None:
+        return None
     if level == 1:
-        return [_both(x, y, combine) for x, y in zip(a, b, strict=True)]
-    return [_merge(x, y, level - 1, combine) for x, y in zip(a, b, strict=True)]
-
-
-def _both(x: Any, y: Any, combine: Callable[[Any, Any], Any]) -> Any:
-    if x is y or x is None or y is None:
-        return x if x is y else None
-    return combine(x, y)
+        return [
+            x if x is y else None if x is None or y is None else combine(x, y)
+            for x, y in zip(a, b, strict=True)
+        ]
+    return [x if x is y else _merge(x, y, level - 1, combine) for x, y in zip(a, b, strict=True)]

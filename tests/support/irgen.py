@@ -74,10 +74,13 @@ class _Generator:
             known = self.arriving.get(label)
             if known is None:
                 continue  # cannot be reached
+            known = set(known)
             insns = self.insns(known)
             later = labels[index + 1 :]
             if known and self.rng.random() < 0.25:
                 self.diamond(label, insns, known, later)
+            elif known and self.rng.random() < 0.2:
+                self.chain(label, insns, known, later)
             else:
                 self.end(Block(label, tuple(insns), self.terminator(known, later)), known)
         outputs: set[Reg] = set()
@@ -114,6 +117,20 @@ class _Generator:
         known = self.arriving[done]
         rest = self.insns(known)
         self.end(Block(done, tuple(rest), self.terminator(known, later)), known)
+
+    def chain(self, label: Label, insns: list[Insn], known: set[Reg], later: list[Label]) -> None:
+        """Ask for one value or set after another, and go to the same place if one is there."""
+        then, orelse = self.rng.choice(later), self.rng.choice(later)
+        some = [self.pick(known) for _ in range(2)]
+        tests = self.rng.randint(2, 6)
+        for index in range(tests):
+            following = Label(f"{label}c{index}") if index + 1 < tests else orelse
+            reg = self.rng.choice(some)
+            test: Terminator = Branch(Cmp.EQ, reg, self.value(), then, following)
+            if self.rng.random() < 0.3:
+                test = Member((reg,), self.members(1), then, following)
+            self.end(Block(label, tuple(insns), test), known)
+            label, insns = following, []
 
     def insns(self, known: set[Reg]) -> list[Insn]:
         result: list[Insn] = []

@@ -71,7 +71,8 @@ def assemble(
 ) -> tuple[tuple[Insn, ...], tuple[Span | None, ...]]:
     """Return the instructions and their spans. `returns` maps labels to what is returned there.
 
-    Blocks that do nothing but go elsewhere leave no trace. Nothing may go backwards.
+    Blocks that do nothing but go elsewhere leave no trace, and of those with the same instructions
+    one is left, whatever registers these were for. Nothing may go backwards.
     """
     shortcuts = _shortcuts(codes)
     reached = _reached(codes, shortcuts)
@@ -109,13 +110,20 @@ class _Assembler:
     def __init__(self, shortcuts: Mapping[Label, Label]) -> None:
         self.insns: list[Insn] = []
         self.spans: list[Span | None] = []
-        self._shortcuts = shortcuts
+        self._shortcuts = dict(shortcuts)
+        self._known: dict[object, Label] = {}  # blocks by what they do
         self._places: dict[Label, int] = {}  # where each block starts
         self._nearest: dict[Label, int] = {}  # the same, or a `ja` to there
 
     def block(self, code: Code) -> None:
         end = code.end
-        ways = [self._leads_to(way) for way in _ways(end)]
+        ways = tuple(self._leads_to(way) for way in _ways(end))
+        test = (end.op, end.k) if isinstance(end, Test) else None
+        content = tuple(insn for insn, _ in code.body), test, ways
+        same = self._known.setdefault(content, code.label)
+        if same != code.label:
+            self._shortcuts[code.label] = same
+            return
         last: Insn | None
         if isinstance(end, Test) and ways[0] != ways[1]:
             last = self._test(end, ways[0], ways[1])
@@ -149,7 +157,9 @@ class _Assembler:
         return len(self.insns) - self._nearest[label]
 
     def _leads_to(self, label: Label) -> Label:
-        return self._shortcuts.get(label, label)
+        while label in self._shortcuts:
+            label = self._shortcuts[label]
+        return label
 
     def _append(self, insn: Insn, span: Span | None) -> None:
         self.insns.append(insn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netbpf.ir.passes.gather_tests import gather_tests
 from netbpf.ir.passes.merge_bounds import merge_bounds
 from netbpf.ir.passes.propagate import propagate
 from netbpf.ir.passes.prune import prune
@@ -9,8 +10,18 @@ from netbpf.ir.passes.straighten import straighten
 from netbpf.ir.passes.unify import unify
 from netbpf.ir.program import Program
 
-PASSES = (unify, propagate, prune, straighten, propagate, prune, straighten, merge_bounds)
-"""What `optimise` does, in this order. The second round uses what the first brought together."""
+PASSES = (
+    unify,
+    propagate,
+    prune,
+    straighten,
+    propagate,  # once more, on what has come together
+    prune,
+    straighten,
+    gather_tests,
+    merge_bounds,
+)
+"""What `optimise` does, in this order."""
 
 
 def optimise(program: Program) -> Program:

@@ -52,6 +52,9 @@ class _Walk:
         self._single: dict[Reg, Assignment] = definitions(program)[0]
         self._ranges: dict[Reg, Interval] = intervals(program)
         self._arriving = {program.blocks[0].label: Facts.nothing()}
+        self._ends = {
+            block.label for block in program if isinstance(block.term, Return) and not block.insns
+        }
         self._steps = _STEPS_PER_BLOCK * len(program.blocks)
 
     def block(self, block: Block) -> Block | None:
@@ -106,7 +109,10 @@ class _Walk:
 
     def _meet(self, target: Label, facts: Facts) -> None:
         before = self._arriving.get(target)
-        self._arriving[target] = facts if before is None else before.merge(facts)
+        if before is None:
+            self._arriving[target] = facts
+        elif target not in self._ends:  # where facts would be of no use
+            self._arriving[target] = before.merge(facts)
 
     def _thread(self, target: Label, facts: Facts) -> tuple[Label, Facts]:
         """Return the block that an edge to `target` can go to at once, and what is known there."""
