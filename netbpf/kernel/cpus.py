@@ -24,8 +24,8 @@ def count(text: str) -> int:
     try:
         total = 0
         for part in text.strip().split(","):
-            first, _, last = part.partition("-")
-            total += int(last or first) - int(first) + 1
+            first, dash, last = part.partition("-")
+            total += int(last if dash else first) - int(first) + 1
     except ValueError:
         raise InputError(f"{_POSSIBLE}: not a list of CPUs: {text.strip()!r}") from None
     return total

@@ -95,7 +95,7 @@ _MEANINGS = (
 
 
 def kernel_error(
-    code: int, *, command: Cmd | str, doing: str, caps: tuple[Cap, ...] = (Cap.BPF, Cap.NET_ADMIN)
+    code: int, *, command: Cmd | str, doing: str, caps: tuple[Cap, ...]
 ) -> KernelError:
     """Word the failure `code` of `command`. `doing` completes "cannot ...".
 
@@ -118,9 +118,7 @@ def kernel_error(
     return KernelError(message, command=name, errno=code, remedy=remedy)
 
 
-def refused(
-    code: int, *, command: str, doing: str, caps: tuple[Cap, ...] = (Cap.BPF, Cap.NET_ADMIN)
-) -> KernelError:
+def refused(code: int, *, command: str, doing: str, caps: tuple[Cap, ...]) -> PrivilegeError:
     """Word an EPERM or EACCES by finding its likely cause in this process."""
     cause, remedy = _cause_of_refusal(caps)
     return PrivilegeError(f"cannot {doing}: {cause}", command=command, errno=code, remedy=remedy)

@@ -12,6 +12,5 @@ def duplicate(fd: int) -> int:
     try:
         return os.dup(fd)
     except OSError as error:
-        raise kernel_error(
-            error.errno or 0, command="dup", doing="keep a file descriptor"
-        ) from None
+        doing = "keep a file descriptor"
+        raise kernel_error(error.errno or 0, command="dup", doing=doing, caps=()) from None

@@ -19,6 +19,7 @@ from netbpf.errors import KernelError
 from netbpf.kernel import attr
 from netbpf.kernel.syscall import address, bpf, buffer
 from netbpf.uapi.bpf import Cmd, LinkType
+from netbpf.uapi.capability import Cap
 
 _MAX_MAPS = 64  # MAX_USED_MAPS of a program
 _INSN_SIZE = 8
@@ -117,7 +118,7 @@ def ids(kind: Kind) -> Iterator[int]:
     request = attr.GetId(id=0)
     while True:
         try:
-            bpf(walk, request, f"list the {kind.name.lower()} ids")
+            bpf(walk, request, f"list the {kind.name.lower()} ids", (Cap.SYS_ADMIN,))
         except KernelError as error:
             if error.errno == ENOENT:
                 return
@@ -129,7 +130,8 @@ def ids(kind: Kind) -> Iterator[int]:
 def open_id(kind: Kind, id_: int) -> int:
     """Return a file descriptor for an id. Needs CAP_SYS_ADMIN."""
     _, command = kind.value
-    return bpf(command, attr.GetId(id=id_), f"open the {kind.name.lower()} with id {id_}")
+    doing = f"open the {kind.name.lower()} with id {id_}"
+    return bpf(command, attr.GetId(id=id_), doing, (Cap.SYS_ADMIN,))
 
 
 @contextmanager

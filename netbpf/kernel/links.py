@@ -7,6 +7,7 @@ import os
 from netbpf.kernel import attr
 from netbpf.kernel.syscall import address, bpf, buffer
 from netbpf.uapi.bpf import AttachFlag, AttachType, Cmd
+from netbpf.uapi.capability import Cap
 
 
 def create(prog_fd: int, ifindex: int, attach_type: AttachType, flags: int, doing: str) -> int:
@@ -16,7 +17,7 @@ def create(prog_fd: int, ifindex: int, attach_type: AttachType, flags: int, doin
     `flags` are AttachFlag for tcx, XdpFlag for XDP.
     """
     request = attr.LinkCreate(prog_fd=prog_fd, target=ifindex, attach_type=attach_type, flags=flags)
-    return bpf(Cmd.LINK_CREATE, request, doing)
+    return bpf(Cmd.LINK_CREATE, request, doing, (Cap.BPF, Cap.NET_ADMIN))
 
 
 def update(link_fd: int, new_prog_fd: int, *, old_prog_fd: int | None = None) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from errno import ENOSPC, EPERM
 
 from netbpf.errors import KernelError, VerifierError
 from netbpf.kernel import attr, verifier_log
+from netbpf.kernel.errors import refused
 from netbpf.kernel.maps import object_name
-from netbpf.kernel.privilege import lift_memlock
+from netbpf.kernel.privilege import lift_memlock, missing
 from netbpf.kernel.syscall import Buffer, address, bpf, buffer
 from netbpf.uapi.bpf import AttachType, Cmd, ProgFlag, ProgType
+from netbpf.uapi.capability import Cap
 
 _FIRST_LOG = 1 << 16
 _LAST_LOG = (1 << 24) - 1  # what every kernel takes; since 6.4 a full log keeps its end
 _INSN_SIZE = 8
+# Complaints about what is allowed with CAP_PERFMON.
+_FOR_ROOT = re.compile(r"!root|unprivileged|prohibited|leak", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,10 @@ def _refusal(image: Image, error: KernelError, log: str) -> KernelError:
     if not log:
         return error
     telling = verifier_log.complaint(log).line
+    if _FOR_ROOT.search(telling) and missing(_capabilities(image)):
+        return refused(
+            error.errno, command="BPF_PROG_LOAD", doing=_doing(image), caps=_capabilities(image)
+        )
     return VerifierError(
         f"the kernel's verifier refuses the program {image.name!r}: {telling}",
         errno=error.errno,
@@ -91,7 +100,18 @@ def _load(image: Image, log_level: int = 0, log: Buffer | None = None) -> int:
         prog_name=object_name(image.name),
         expected_attach_type=image.attach_type or 0,
     )
-    return bpf(Cmd.PROG_LOAD, request, f"load the {image.type.name} program {image.name!r}")
+    return bpf(Cmd.PROG_LOAD, request, _doing(image), _capabilities(image))
+
+
+def _doing(image: Image) -> str:
+    return f"load the {image.type.name} program {image.name!r}"
+
+
+def _capabilities(image: Image) -> tuple[Cap, ...]:
+    """Return what loading takes: CAP_PERFMON since packet pointers are compared and added to."""
+    if image.type is ProgType.SOCKET_FILTER:
+        return (Cap.BPF,)
+    return (Cap.BPF, Cap.NET_ADMIN, Cap.PERFMON)
 
 
 def _text(memory: Buffer) -> str:

@@ -32,4 +32,5 @@ def _set(to: socket.socket, option: SockOpt, value: bytes, doing: str) -> None:
     try:
         to.setsockopt(socket.SOL_SOCKET, option, value)
     except OSError as error:
-        raise kernel_error(error.errno or 0, command=f"SO_{option.name}", doing=doing) from error
+        name = f"SO_{option.name}"
+        raise kernel_error(error.errno or 0, command=name, doing=doing, caps=()) from error

@@ -13,6 +13,7 @@ from errno import EAGAIN, EINTR, ENOSYS
 
 from netbpf.kernel.errors import kernel_error
 from netbpf.uapi.bpf import Cmd
+from netbpf.uapi.capability import Cap
 
 # asm/unistd.h of each; architectures that came after 2012 share the generic table.
 _NUMBERS = {
@@ -38,14 +39,17 @@ _syscall.restype = ctypes.c_long
 Buffer = ctypes.Array[ctypes.c_char]
 
 
-def bpf(command: Cmd, attr: ctypes.Structure, doing: str) -> int:
+def bpf(
+    command: Cmd, attr: ctypes.Structure, doing: str, caps: tuple[Cap, ...] = (Cap.BPF,)
+) -> int:
     """Make the system call and return its result, a file descriptor (close-on-exec) or 0.
 
-    `doing` completes "cannot ..." in the KernelError that is raised on failure.
+    In the KernelError that is raised on failure, `doing` completes "cannot ...", and `caps` are
+    the capabilities that it may have failed for want of.
     """
     number = _number()
     if number is None:
-        raise kernel_error(ENOSYS, command=command, doing=doing)
+        raise kernel_error(ENOSYS, command=command, doing=doing, caps=caps)
     for _ in range(_RETRIES):
         result = int(_syscall(number, int(command), ctypes.byref(attr), ctypes.sizeof(attr)))
         if result >= 0:
@@ -53,7 +57,7 @@ def bpf(command: Cmd, attr: ctypes.Structure, doing: str) -> int:
         code = ctypes.get_errno()
         if code not in (EAGAIN, EINTR):
             break
-    raise kernel_error(code, command=command, doing=doing)
+    raise kernel_error(code, command=command, doing=doing, caps=caps)
 
 
 def buffer(content: bytes | int) -> Buffer:

@@ -203,7 +203,9 @@ def _speaking(doing: str, ifindex: int) -> Iterator[Any]:
     except NetlinkError as error:
         raise _worded(error, f"{doing} of interface {ifindex}") from None
     except OSError as error:
-        raise kernel_error(error.errno or 0, command="netlink", doing=doing) from None
+        raise kernel_error(
+            error.errno or 0, command="netlink", doing=doing, caps=(Cap.NET_ADMIN,)
+        ) from None
 
 
 def _worded(error: NetlinkError, doing: str) -> KernelError:

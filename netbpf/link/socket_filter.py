@@ -8,18 +8,19 @@ Source: net/packet/af_packet.c, packet(7).
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from errno import ENODEV, ENXIO
 
 from netbpf.errors import KernelError, NotFoundError
 from netbpf.kernel.errors import kernel_error
 from netbpf.kernel.interface import Interface
+from netbpf.kernel.sockets import attach_program
 from netbpf.link.base import Description, Link
 from netbpf.objects import Program
 from netbpf.spec import Target
 from netbpf.uapi.capability import Cap
 from netbpf.uapi.if_ether import EthP
-from netbpf.uapi.socket import SockOpt
 
 
 def attach(program: Program, interface: Interface) -> SocketFilter:
@@ -38,12 +39,14 @@ def attach(program: Program, interface: Interface) -> SocketFilter:
         opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # protocol 0: no packets yet
     except OSError as error:
         raise _failed(error, "open a packet socket") from None
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, SockOpt.ATTACH_BPF, program.fd)
-        opened.bind((interface.name, EthP.ALL))
-    except OSError as error:
-        opened.close()
-        raise _failed(error, f"attach to a packet socket on {interface.name}") from None
+    with ExitStack() as undo:
+        undo.callback(opened.close)
+        attach_program(opened, program.fd)
+        try:
+            opened.bind((interface.name, EthP.ALL))
+        except OSError as error:
+            raise _failed(error, f"bind a packet socket to {interface.name}") from None
+        undo.pop_all()
     return SocketFilter(opened, description)
 
 
@@ -64,10 +67,7 @@ class SocketFilter(Link):
 
     def replace(self, program: Program) -> None:
         """Run another program from the next packet on."""
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, SockOpt.ATTACH_BPF, program.fd)
-        except OSError as error:
-            raise _failed(error, "replace the program of a packet socket") from None
+        attach_program(self._socket, program.fd)
         self._description = replace(self._description, prog_id=program.id)
 
     def close(self) -> None:

@@ -68,7 +68,8 @@ class Kernel:
 
     def _take(self, at: int) -> int:
         name_off, info = struct.unpack_from("=II", self.data, at)
-        kind, vlen, flag = info >> 24 & 31, info & 0xFFFF, info >> 31
+        kind: int = info >> 24 & 31
+        vlen: int = info & 0xFFFF
         body = at + 12
         members: tuple[Member, ...] | None = None
         if kind in (ENUM, ENUM64):
@@ -76,7 +77,7 @@ class Kernel:
                 name, value = struct.unpack_from("=Ii", self.data, body + number * EACH[kind])
                 self.enumerators[self._string(name)].add(value)
         elif kind in (STRUCT, UNION):
-            members = tuple(self._member(body + number * 12, flag) for number in range(vlen))
+            members = tuple(self._member(body + number * 12, info >> 31) for number in range(vlen))
             self.structs.setdefault(self._string(name_off), len(self.members))
         self.members.append(members)
         return body + FIXED.get(kind, 0) + vlen * EACH.get(kind, 0)
