@@ -11,7 +11,7 @@ from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.tests import every, field_is, refuse, some
 from netbpf.expr.lower.common.words import invalid_qualifier
 from netbpf.expr.lower.layers import Layers, Test
-from netbpf.expr.nodes import Broadcast, Dialect, Direction, Multicast, Proto
+from netbpf.expr.nodes import Broadcast, Direction, Multicast, Proto
 from netbpf.ir.program import U32, Cmp, Label
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.ip import IPV4_DST, IPV6_DST
@@ -59,9 +59,7 @@ def multicast(layers: Layers, node: Multicast) -> Test:
 
 
 def _ipv4_group(layers: Layers) -> Test:
-    """224.0.0.0/4; libpcap 1.10 takes what is above it for groups too."""
-    if layers.env.dialect is not Dialect.PCAP:
-        return field_is(layers, layers.network, IPV4_DST.offset, 1, 0xE0, 0xF0)
+    """224.0.0.0/4, and what is above it, as by libpcap 1.10: 255.255.255.255 is one of them."""
 
     def emit(yes: Label, no: Label) -> None:
         network = layers.network()

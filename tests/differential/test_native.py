@@ -1,0 +1,216 @@
+"""The default dialect against tests.support.reference, over random expressions and packets.
+
+Each expression is lowered with and without reuse, and for hooks that strip tags; the packets are
+nested headers at random, and packets made from the expression with every tested bit flipped, all of
+them cut off here and there. `NETBPF_SCALE=20` asks twenty times as much, `NETBPF_SEED` the same.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from netbpf.errors import ExpressionError
+from netbpf.expr.environment import Environment
+from netbpf.expr.lower import lower
+from netbpf.expr.names import NoNames
+from netbpf.expr.nodes import Dialect, Expr
+from netbpf.expr.parser import parse
+from netbpf.expr.resolve import resolve
+from netbpf.ir.interp import Machine, Packet
+from netbpf.ir.program import Program, Verdict
+from netbpf.ir.verify import verify
+from netbpf.proto.linktype import LinkType
+from tests.support.exprgen import HOSTS4, HOSTS6, MACS, PORTS, Generator
+from tests.support.mutate import packets_for
+from tests.support.nested import nested_frame
+from tests.support.packets import zoo
+from tests.support.reference import matches
+from tests.support.tools import scaled
+
+SEED = int(os.environ.get("NETBPF_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+NETMASK = 0xFFFFFF00
+LINKTYPES = [linktype for linktype in LinkType if linktype is not LinkType.EN10MB]
+
+
+class Extended(Generator):
+    """Draws more of what only the default dialect has, tunnels without parentheses above all."""
+
+    def __init__(self, seed: int, linktype: LinkType = LinkType.EN10MB) -> None:
+        super().__init__(seed, Dialect.NETBPF, linktype)
+        self._leaves += [self._chain, self._large_set, self._tunnelled, self._rare]
+
+    def _chain(self) -> str:
+        number = self._pick(("0", "6", "17", "43", "44", "51", "58", "59", "60"))
+        return f"{self._pick(('', 'ip ', 'ip6 '))}{self._pick(('proto', 'protochain'))} {number}"
+
+    def _large_set(self) -> str:
+        """Sets that become tables, in braces or as neighbouring alternatives."""
+        way = self._pick(("", "src ", "dst "))
+        hosts = [*self.random.sample(HOSTS4, 4), *(f"10.0.0.{n}" for n in range(4, 8))]
+        hosts6 = [*HOSTS6[:4], *(f"2001:db8::{n:x}" for n in range(16, 24))]
+        ports = self.random.sample(PORTS, 5)
+        self.random.shuffle(hosts6)
+        one_way = self._pick(("src ", "dst "))
+        return self._pick((
+            f"{way}host in {{{', '.join(hosts)}}}",
+            f"{one_way}host in {{{', '.join(hosts6)}}}",
+            f"{way}port in {{{', '.join(ports)}, 100-200}}",
+            "(" + " or ".join(f"{way}host {host}" for host in hosts) + ")",
+            "(" + " or ".join(f"{way}port {port}" for port in ports) + ")",
+            "(" + " or ".join(f"{one_way}net {host}/120" for host in ("2001:db8::", "::")) + ")",
+            f"src and dst host in {{{', '.join(hosts)}}}",
+            *((f"ether {way}host in {{{', '.join(MACS)}}}",) if self.ethernet else ()),
+        ))  # fmt: skip
+
+    def _tunnelled(self) -> str:
+        heads = ["gre", "ipip", "gtp", "gtp 42", "geneve", "vxlan", "vxlan port 8472", "inner (ip)"]
+        if self.ethernet:
+            heads += ["mpls", "mpls 100", "pppoes", "vlan", "vlan 10", "vlan in {10, 90-110}"]
+        parts = [self._pick(tuple(heads)) for _ in range(self.random.randint(1, 3))]
+        inside = self._pick(("ip", "tcp", "udp port 53", "host 10.0.0.1", "ip6", "ip[9] = 6",
+                             "inner (tcp or vlan)", "inner (gre and inner (ip))", "tcp[13] = 2",
+                             "inner (inner (udp))", "ttl = 64", "frag"))  # fmt: skip
+        if self.ethernet and not any(part.startswith(("mpls", "pppoes")) for part in parts):
+            inside = self._pick((inside, "ether host 02:00:00:00:00:01", "ether[0] = 2", "vlan 20"))
+        return " and ".join((*parts, inside))
+
+    def _rare(self) -> str:
+        rare = ["frag", "ip broadcast", "sctp[0:2] = 80", "icmp6[0] = 128", "udp[8] = 71",
+                "ip6[6] = 6", "ip[ip[0] & 0xf] > 2", "payload[len - 60] = 0"]  # fmt: skip
+        if self.ethernet:
+            rare += ["decnet host 1.1", "decnet src 1.1", "ether[12:2] = 0x800", "ether[14:4] > 9",
+                     "ether[ip[0] & 0x1f:2] = 0x800", "ether[13:4] & 1 = 0", "ether[11:2] = 8",
+                     "byte 15 > 9", "iso proto 0x83", "isis proto 16"]  # fmt: skip
+        return self._pick(tuple(rare))
+
+
+def parsed(text: str, linktype: LinkType) -> Expr | None:
+    """Parse and resolve."""
+    return resolve(
+        parse(text), text=text, dialect=Dialect.NETBPF, linktype=linktype, resolver=NoNames(),
+        sets={},
+    )  # fmt: skip
+
+
+def compiled(expr: Expr | None, env: Environment) -> Program:
+    """Lower and verify."""
+    program = lower(expr, env)
+    verify(program)
+    return program
+
+
+def accepted(draw: Callable[[], str], env: Environment) -> str:
+    """Draw an expression that makes sense: not, say, a VLAN within MPLS."""
+    for _ in range(100):
+        text = draw()
+        try:
+            compiled(parsed(text, env.linktype), replace(env, text=text))
+        except ExpressionError:
+            continue
+        return text
+    raise AssertionError("no expression is accepted")
+
+
+def cuts(data: bytes, rng: random.Random, count: int) -> Iterator[bytes]:
+    """Yield a packet, and some of what is left when its end is missing."""
+    yield data
+    for length in rng.sample(range(len(data)), min(count, len(data))):
+        yield data[:length]
+
+
+def differences(
+    text: str, env: Environment, packets: list[Packet], programs: dict[str, Program]
+) -> list[str]:
+    """Return a line for each packet on which a program and the reference differ."""
+    expr = parsed(text, env.linktype)
+    machines = {name: Machine(program, strict=True) for name, program in programs.items()}
+    wrong = []
+    for packet in packets:
+        expected = matches(expr, packet, env)
+        for name, machine in machines.items():
+            if (machine.run(packet) is Verdict.MATCH) is not expected:
+                wrong.append(f"{text!r} {name} should be {expected} on {packet}")
+    return wrong
+
+
+def compare(text: str, env: Environment, rng: random.Random) -> tuple[int, list[str]]:
+    """Ask about one expression; return how much was asked, and the differences."""
+    expr = parsed(text, env.linktype)
+    programs = {
+        "with reuse": compiled(expr, env),
+        "without reuse": compiled(expr, replace(env, reuse=False)),
+    }
+    frames = [nested_frame(rng, env.linktype) for _ in range(30)]
+    packets = [Packet(cut) for frame in frames for cut in cuts(frame, rng, 3)]
+    mutants = packets_for(programs["with reuse"], seeds=frames[:3], count=80, rng=rng)
+    packets += [Packet(mutant.data, mutant.length) for mutant in mutants]
+    wrong = differences(text, env, packets, programs)
+    if env.linktype is LinkType.EN10MB:
+        stripping = replace(env, stripped_tags=True)
+        tagged = [packet for packet in map(stripped, packets) if packet is not None]
+        programs = {"stripped": compiled(expr, stripping)}
+        wrong += differences(text, stripping, tagged, programs)
+        packets += tagged
+    return len(packets), wrong
+
+
+def stripped(packet: Packet) -> Packet | None:
+    """Return the packet as an skb hook sees it; None for what such a hook never sees."""
+    data = packet.data
+    if len(data) < 14:
+        return None
+    tpid = int.from_bytes(data[12:14], "big")
+    if tpid not in (0x8100, 0x88A8):
+        return packet
+    if len(data) < 18:
+        return None
+    tci = int.from_bytes(data[14:16], "big")
+    return Packet(data[:12] + data[16:], packet.length or len(data), vlan=(tpid, tci))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_ethernet_agrees_with_the_reference(part: int) -> None:
+    generator = Extended(SEED + part)
+    rng = random.Random(SEED + part)
+    env = Environment("", netmask=NETMASK, live=True)
+    check(generator, env, rng, scaled(20))
+
+
+@pytest.mark.parametrize("linktype", LINKTYPES, ids=lambda linktype: linktype.name)
+def test_other_link_types_agree_with_the_reference(linktype: LinkType) -> None:
+    generator = Extended(SEED, linktype)
+    env = Environment("", linktype=linktype, netmask=NETMASK, live=True)
+    check(generator, env, random.Random(SEED), scaled(6))
+
+
+def check(generator: Extended, env: Environment, rng: random.Random, expressions: int) -> None:
+    """Draw expressions; fail with the differences."""
+    asked, wrong = 0, []
+    for _ in range(expressions):
+        text = accepted(lambda: generator.expression(4), env)
+        count, found = compare(text, replace(env, text=text), rng)
+        asked += count
+        wrong += found
+    assert asked > 100 * expressions
+    assert not wrong, f"seed {SEED}: {len(wrong)} differences\n" + "\n".join(wrong[:5])
+
+
+def test_every_frame_of_the_zoo_cut_at_every_length() -> None:
+    """Every primitive by itself, or nearly: leaves, on real frames."""
+    rng = random.Random(SEED)
+    generator = Extended(SEED)
+    env = Environment("", netmask=NETMASK, live=True)
+    frames = rng.sample([frame.data for frame in zoo().values() if len(frame.data) < 300], 6)
+    packets = [Packet(data[:length]) for data in frames for length in range(len(data) + 1)]
+    for _ in range(scaled(30)):
+        leaf = accepted(generator.leaf, env)
+        text = f"not ({leaf})" if rng.random() < 0.5 else leaf
+        here = replace(env, text=text)
+        program = compiled(parsed(text, env.linktype), here)
+        wrong = differences(text, here, packets, {"with reuse": program})
+        assert not wrong, f"seed {SEED}: " + "\n".join(wrong[:5])
