@@ -19,6 +19,7 @@ from netbpf.expr.nodes import (
     Chain,
     Expr,
     Negate,
+    Num,
     Proto,
     Qualifiers,
     RelOp,
@@ -87,6 +88,18 @@ class Sum:
             return
         left = self._values.pop()
         self._values.append(Binary(op, left, right, left.span.cover(right.span)))
+
+
+def widen(value: Arith, span: Span) -> Arith:
+    """Return the value with the span of the parentheses around it."""
+    match value:
+        case Binary(op, left, right):
+            return Binary(op, left, right, span)
+        case Negate(operand):
+            return Negate(operand, span)
+        case Num(number, _, word):
+            return Num(number, span, word)
+    return value
 
 
 class Mode(Enum):

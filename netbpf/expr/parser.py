@@ -21,11 +21,10 @@ from __future__ import annotations
 from netbpf.errors import Span
 from netbpf.expr import complaints, extensions
 from netbpf.expr.cursor import Cursor
-from netbpf.expr.frames import Frame, Mode, Role, Sum
+from netbpf.expr.frames import Frame, Mode, Role, Sum, widen
 from netbpf.expr.identifiers import STARTS, parse_identifier, parse_set
 from netbpf.expr.nodes import (
     Arith,
-    Binary,
     BoolOp,
     Chain,
     Dialect,
@@ -34,7 +33,6 @@ from netbpf.expr.nodes import (
     Identifier,
     Inner,
     Length,
-    Negate,
     Not,
     Num,
     Number,
@@ -133,11 +131,8 @@ class _Parser:
         self._complete(frame, parsed)
 
     def _is_extension(self, token: Token) -> bool:
-        return (
-            token.kind is T.NAME
-            and self._cursor.extended
-            and (extensions.begins_primitive(self._cursor))
-        )
+        extended = token.kind is T.NAME and self._cursor.extended
+        return extended and extensions.begins_primitive(self._cursor)
 
     # -- identifiers -------------------------------------------------------------------------------
 
@@ -309,7 +304,7 @@ class _Parser:
         """Close a parenthesis that holds nothing but arithmetic."""
         end = self._cursor.advance()
         self._stack.pop()
-        self._give_value(_widen(value, Span(frame.start, end.end)))
+        self._give_value(widen(value, Span(frame.start, end.end)))
 
     def _give_value(self, value: Arith) -> None:
         parent = self._stack[-1]
@@ -338,17 +333,18 @@ class _Parser:
         self._stack.pop()
         parent = self._stack[-1]
         expr = frame.expression(span)
+        if frame.mode is Mode.IDENTIFIERS:
+            self._close_identifiers(parent, expr, span)
+            return
+        if parent.mode is Mode.EITHER:
+            parent.mode = Mode.EXPRESSION
         if frame.role is Role.INNER:
             parent.quals = None
             self._complete(parent, Inner(expr, span))
-        elif frame.mode is Mode.IDENTIFIERS:
-            self._close_identifiers(parent, expr, span)
-        else:
-            if parent.mode is Mode.EITHER:
-                parent.mode = Mode.EXPRESSION
-            if isinstance(expr, TunnelTest) and self._cursor.extended:
-                expr = Chain(expr, (), span)  # the parenthesis ends the tunnel's scope
-            self._complete(parent, expr, grouped=True)
+            return
+        if isinstance(expr, TunnelTest) and self._cursor.extended:
+            expr = Chain(expr, (), span)  # the parenthesis ends the tunnel's scope
+        self._complete(parent, expr, grouped=True)
 
     def _close_identifiers(self, parent: Frame, expr: Expr, span: Span) -> None:
         if parent.head is not None:
@@ -381,9 +377,8 @@ def _number(token: Token) -> Num:
 
 
 def _compares_dscp(frame: Frame) -> bool:
-    return frame.relation is not None and frame.relation[1] == HeaderField(
-        "dscp", frame.relation[1].span
-    )
+    left = frame.relation[1] if frame.relation is not None else None
+    return isinstance(left, HeaderField) and left.name == "dscp"
 
 
 def _negate(term: Expr, start: int) -> Expr:
@@ -393,15 +388,3 @@ def _negate(term: Expr, start: int) -> Expr:
         operand = term.operand
         return Chain(operand, (), span) if isinstance(operand, TunnelTest) else operand
     return Not(term, span)
-
-
-def _widen(value: Arith, span: Span) -> Arith:
-    """Return the value with the span of the parentheses around it."""
-    match value:
-        case Binary(op, left, right):
-            return Binary(op, left, right, span)
-        case Negate(operand):
-            return Negate(operand, span)
-        case Num(number, _, word):
-            return Num(number, span, word)
-    return value

@@ -469,9 +469,9 @@ def test_no_kind_of_set_is_forgotten(kind: Kind) -> None:
 
 
 DEEP = {
-    "not (": "not (tcp and " * 10_000 + "port http" + ")" * 10_000,
-    "or": "port http" + " or http" * 10_000,
-    "inner": "inner (" * 10_000 + "port http" + ")" * 10_000,
+    "not (": "not (tcp and " * 5_000 + "port http" + ")" * 5_000,
+    "or": "port http" + " or http" * 5_000,
+    "inner": "inner (" * 5_000 + "port http" + ")" * 5_000,
 }
 
 
