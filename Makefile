@@ -19,7 +19,8 @@ setup: $(STAMP) ## Make the virtual environment .venv, with netbpf and its tools
 
 $(STAMP): pyproject.toml
 	@scripts/system-packages venv
-	$(PYTHON) -m venv $(VENV)
+	@# An environment that is there stays with its Python; one whose Python is gone is made anew.
+	$(BIN)/python -c pass 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev --editable .
 	@touch $@
