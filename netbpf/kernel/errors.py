@@ -64,6 +64,7 @@ _MEANINGS = (
     _Meaning(Cmd.MAP_CREATE, E2BIG, "the map is larger than this kernel allows",
              "ask for fewer entries"),
     _Meaning(Cmd.MAP_UPDATE_ELEM, E2BIG, "the map is full"),
+    _Meaning(Cmd.MAP_UPDATE_BATCH, E2BIG, "the map is full"),
     _Meaning(Cmd.LINK_CREATE, EINVAL, "this kernel has no BPF link for this hook",
              since="5.9 (XDP), 6.6 (tcx)"),
     _Meaning(Cmd.LINK_CREATE, EBUSY, "another program is attached there"),

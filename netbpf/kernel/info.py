@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ctypes import Structure, addressof, sizeof
 from dataclasses import dataclass
 from enum import Enum
 from errno import ENOENT
+from pathlib import Path
 
-from netbpf.errors import KernelError
+from netbpf.errors import InputError, KernelError
 from netbpf.kernel import attr
 from netbpf.kernel.syscall import address, bpf, buffer
 from netbpf.uapi.bpf import Cmd, LinkType
@@ -73,6 +74,7 @@ class LinkInfo:
 
 def prog(fd: int) -> ProgInfo:
     """Describe the program of a file descriptor."""
+    _expect(fd, "bpf-prog")
     room = buffer(4 * _MAX_MAPS)
     raw = attr.ProgInfo(nr_map_ids=_MAX_MAPS, map_ids=address(room))
     _fill(fd, raw)
@@ -91,6 +93,7 @@ def prog(fd: int) -> ProgInfo:
 
 def map_(fd: int) -> MapInfo:
     """Describe the map of a file descriptor."""
+    _expect(fd, "bpf-map")
     raw = attr.MapInfo()
     _fill(fd, raw)
     return MapInfo(
@@ -106,6 +109,7 @@ def map_(fd: int) -> MapInfo:
 
 def link(fd: int) -> LinkInfo:
     """Describe the bpf_link of a file descriptor."""
+    _expect(fd, "bpf_link")
     raw = attr.LinkInfo()
     _fill(fd, raw)
     on_interface = raw.type in (LinkType.XDP, LinkType.TCX, LinkType.NETKIT)
@@ -142,6 +146,14 @@ def opened(kind: Kind, id_: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _expect(fd: int, kind: str) -> None:
+    """Raise InputError for a descriptor of another kind, which the kernel would describe, too."""
+    with suppress(OSError):
+        found = str(Path(f"/proc/self/fd/{fd}").readlink())
+        if found.startswith("anon_inode:bpf") and found != f"anon_inode:{kind}":
+            raise InputError(f"expected a {kind}, found a {found.removeprefix('anon_inode:')}")
 
 
 def _fill(fd: int, raw: Structure) -> None:

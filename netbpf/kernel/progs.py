@@ -71,9 +71,9 @@ def _load_logged(image: Image, level: int) -> tuple[int, str]:
 
 def _refusal(image: Image, error: KernelError, log: str) -> KernelError:
     """Return the verifier's complaint, or the first error where it was never asked."""
-    if not log:
-        return error
     telling = verifier_log.complaint(log).line
+    if not telling:
+        return error
     if _FOR_ROOT.search(telling) and missing(_capabilities(image)):
         return refused(
             error.errno, command="BPF_PROG_LOAD", doing=_doing(image), caps=_capabilities(image)

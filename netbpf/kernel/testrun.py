@@ -2,7 +2,7 @@
 
 The kernel refuses packets shorter than an Ethernet header (EINVAL), and for SCHED_CLS and
 SOCKET_FILTER packets whose IP header is cut. It takes a socket filter's packet as an Ethernet
-frame, but shows the program what lies behind that header.
+frame, but shows the program what lies behind that header, which comes back as zeros.
 """
 
 from __future__ import annotations

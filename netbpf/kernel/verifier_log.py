@@ -19,8 +19,7 @@ _CHATTER = re.compile(
     r"insns processed|live regs before|\s*\d+: [.0-9]+ \()"
 )
 # Complaints made before the walk name their instruction themselves.
-_NAMED = re.compile(r"\binsn (\d+)|\bat (\d+)$|^unknown opcode .*|insn_idx (\d+)")
-_DEAD = "unknown opcode"
+_NAMED = re.compile(r"\binsn (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +31,16 @@ class Complaint:
 
 
 def complaint(log: str) -> Complaint:
-    """Return the line that says why the program was refused; '' for an empty log."""
+    """Return the line that says why the program was refused.
+
+    Of a log that was cut it is the last instruction; '' for the log of a program that passed.
+    """
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     last = max((at for at, line in enumerate(lines) if _INSN.match(line)), default=-1)
     told = [line for line in lines[last + 1 :] if not _CHATTER.match(line)]
     if not told:
-        return Complaint(lines[last] if lines else "", _index(lines[last]) if last >= 0 else None)
+        passed = last < 0 or any(line.startswith("processed ") for line in lines)
+        return Complaint("", None) if passed else Complaint(lines[last], _index(lines[last]))
     insn = _named(told[0])
     if insn is None and last >= 0:
         insn = _index(lines[last])
@@ -50,5 +53,5 @@ def _index(line: str) -> int | None:
 
 
 def _named(line: str) -> int | None:
-    found = re.search(r"\binsn (?:at )?(\d+)|\binsn_idx (\d+)", line)
-    return int(found[1] or found[2]) if found else None
+    found = _NAMED.search(line)
+    return int(found[1]) if found else None

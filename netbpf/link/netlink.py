@@ -1,30 +1,39 @@
 """rtnetlink as far as attaching goes: XDP programs, clsact, and its BPF filters.
 
-The only home of pyroute2. It takes 100 ms to import, so import this module where it is used.
+The only home of pyroute2, which packs and unpacks the messages; it takes 100 ms to import, so
+import this module where it is used. The socket is our own: pyroute2's is an event loop, which
+cannot run inside another one, and leaks where file descriptors run out.
 Every function works in the network namespace of the calling thread.
-Sources: net/core/rtnetlink.c, net/sched/cls_api.c, cls_bpf.c.
+Sources: rtnetlink(7), net/core/rtnetlink.c, net/sched/cls_api.c, cls_bpf.c.
 """
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EACCES, ENOENT, EPERM
+from os import strerror
 from typing import Any
 
-from pyroute2 import IPRoute
-from pyroute2.netlink import nla, nlmsg
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink import nla, nlmsg, nlmsgerr
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from netbpf.errors import AttachError, KernelError, NotSupportedError
 from netbpf.kernel.errors import kernel_error, refused
 from netbpf.uapi.capability import Cap
+from netbpf.uapi.if_ether import EthP
 from netbpf.uapi.if_link import XdpFlag
-from netbpf.uapi.pkt_cls import EGRESS, INGRESS, TcBpfFlag
+from netbpf.uapi.netlink import NETLINK_EXT_ACK, SOL_NETLINK, Nlm, NlmFlag, Rtm
+from netbpf.uapi.pkt_cls import CLSACT, CLSACT_HANDLE, EGRESS, INGRESS, TcBpfFlag
 
 NO_PROGRAM = -1  # the file descriptor that detaches
+_NEW = NlmFlag.ACK | NlmFlag.CREATE | NlmFlag.EXCL
+_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+_ROOM = 1 << 18  # a dump's datagrams have 32 KiB; a link with many virtual functions has more
+_SEQUENCE = 1  # each request has a socket of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,106 +57,6 @@ class Filter:
     direct: bool = False  # its program's return value is the verdict
 
 
-def xdp_state(ifindex: int) -> XdpState:
-    """Return which programs are attached to an interface's XDP hooks."""
-    with _speaking("ask about XDP", ifindex) as route:
-        (link,) = route.get_links(ifindex)
-        nested = link.get_attr("IFLA_XDP")
-    if nested is None:
-        return XdpState()
-    return XdpState(
-        native=nested.get_attr("IFLA_XDP_DRV_PROG_ID") or 0,
-        generic=nested.get_attr("IFLA_XDP_SKB_PROG_ID") or 0,
-        offload=nested.get_attr("IFLA_XDP_HW_PROG_ID") or 0,
-    )
-
-
-def set_xdp(ifindex: int, fd: int, flags: XdpFlag, *, expected_fd: int | None = None) -> None:
-    """Attach the program `fd`, or detach by NO_PROGRAM.
-
-    With `expected_fd` only if that program is the one attached (Linux 5.7), else EEXIST.
-    """
-    attrs = [("IFLA_XDP_FD", fd)]
-    if expected_fd is not None:
-        flags |= XdpFlag.REPLACE
-        attrs.append(("IFLA_XDP_EXPECTED_FD", expected_fd))
-    attrs.append(("IFLA_XDP_FLAGS", int(flags)))
-    doing = "detach the XDP program" if fd == NO_PROGRAM else "attach the XDP program"
-    with _speaking(doing, ifindex) as route:
-        route.link("set", index=ifindex, xdp={"attrs": attrs})
-
-
-def clsact_kind(ifindex: int) -> str:
-    """Return 'clsact', 'ingress' (the older kind, without egress), or '' where there is neither."""
-    with _speaking("list the qdiscs", ifindex) as route:
-        kinds = [qdisc.get_attr("TCA_KIND") for qdisc in route.get_qdiscs(ifindex)]
-    return next((str(kind) for kind in kinds if kind in ("clsact", "ingress")), "")
-
-
-def add_clsact(ifindex: int) -> None:
-    """Add the clsact qdisc; EEXIST where there is one, or an ingress qdisc."""
-    with _speaking("add the clsact qdisc", ifindex) as route:
-        route.tc("add", "clsact", ifindex)
-
-
-def delete_clsact(ifindex: int) -> None:
-    """Remove the clsact qdisc with every filter in it."""
-    with _speaking("remove the clsact qdisc", ifindex) as route:
-        route.tc("del", "clsact", ifindex)
-
-
-def filters(ifindex: int, parent: int) -> tuple[Filter, ...]:
-    """Return the filters of one clsact chain in the order in which they run."""
-    with _speaking("list the filters", ifindex) as route:
-        found = [_filter(message) for message in route.get_filters(ifindex, parent=parent)]
-    # Every priority is announced by a line of its own, with handle 0.
-    return tuple(entry for entry in found if entry.handle)
-
-
-def clsact_empty(ifindex: int) -> bool:
-    """Whether no filter of any kind hangs on the clsact qdisc."""
-    with _speaking("list the filters", ifindex) as route:
-        return not any(
-            tuple(route.get_filters(ifindex, parent=parent)) for parent in (INGRESS, EGRESS)
-        )
-
-
-def add_filter(
-    ifindex: int, parent: int, fd: int, *, name: str, priority: int, handle: int
-) -> None:
-    """Add a direct-action BPF filter; EEXIST if priority and handle are taken."""
-    with _speaking("add the filter", ifindex) as route:
-        route.tc("add-filter", "bpf", ifindex, **_filter_words(parent, fd, name, priority, handle))
-
-
-def replace_filter(
-    ifindex: int, parent: int, fd: int, *, name: str, priority: int, handle: int
-) -> None:
-    """Give a BPF filter another program, with no packet in between that meets none."""
-    words = _filter_words(parent, fd, name, priority, handle)
-    with _speaking("replace the filter", ifindex) as route:
-        route.tc("replace-filter", "bpf", ifindex, **words)
-
-
-def delete_filter(ifindex: int, parent: int, *, priority: int, handle: int) -> None:
-    """Remove a BPF filter."""
-    with _speaking("remove the filter", ifindex) as route:
-        route.tc("del-filter", "bpf", ifindex, parent=parent, prio=priority, handle=handle)
-
-
-def _filter_words(
-    parent: int, fd: int, name: str, priority: int, handle: int
-) -> dict[str, int | str]:
-    return {
-        "parent": parent,
-        "fd": fd,
-        "name": name,
-        "prio": priority,
-        "handle": handle,
-        "flags": int(TcBpfFlag.ACT_DIRECT),
-    }
-
-
 class _BpfOptions(nla):  # type: ignore[misc]  # pyroute2 has no types
     """TCA_OPTIONS of cls_bpf; pyroute2's own lacks the program's id."""
 
@@ -168,7 +77,7 @@ class _BpfOptions(nla):  # type: ignore[misc]  # pyroute2 has no types
 
 
 class _BpfFilter(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
-    """A RTM_NEWTFILTER message of kind bpf."""
+    """A filter message of kind bpf."""
 
     prefix = "TCA_"
     fields = tcmsg.fields
@@ -176,14 +85,139 @@ class _BpfFilter(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
     options = _BpfOptions
 
 
-def _filter(message: Any) -> Filter:
-    """Read a message that pyroute2 received; BPF filters are decoded again by _BpfFilter."""
+def xdp_state(ifindex: int) -> XdpState:
+    """Return which programs are attached to an interface's XDP hooks."""
+    (reply,) = _ask(_link(ifindex), Rtm.GETLINK, NlmFlag(0), f"ask about XDP of {ifindex}")
+    nested = _decoded(ifinfmsg, reply).get_attr("IFLA_XDP")
+    if nested is None:
+        return XdpState()
+    return XdpState(
+        native=nested.get_attr("IFLA_XDP_DRV_PROG_ID") or 0,
+        generic=nested.get_attr("IFLA_XDP_SKB_PROG_ID") or 0,
+        offload=nested.get_attr("IFLA_XDP_HW_PROG_ID") or 0,
+    )
+
+
+def set_xdp(ifindex: int, fd: int, flags: XdpFlag, *, expected_fd: int | None = None) -> None:
+    """Attach the program `fd`, or detach by NO_PROGRAM.
+
+    With `expected_fd` only if that program is the one attached (Linux 5.7), else EEXIST.
+    """
+    attrs = [("IFLA_XDP_FD", fd)]
+    if expected_fd is not None:
+        flags |= XdpFlag.REPLACE
+        attrs.append(("IFLA_XDP_EXPECTED_FD", expected_fd))
+    attrs.append(("IFLA_XDP_FLAGS", int(flags)))
+    message = _link(ifindex)
+    message["attrs"] = [("IFLA_XDP", {"attrs": attrs})]
+    doing = "detach the XDP program" if fd == NO_PROGRAM else "attach the XDP program"
+    _ask(message, Rtm.SETLINK, NlmFlag.ACK, f"{doing} of interface {ifindex}")
+
+
+def clsact_kind(ifindex: int) -> str:
+    """Return 'clsact', 'ingress' (the older kind, without egress), or '' where there is neither."""
+    doing = f"list the qdiscs of interface {ifindex}"
+    for reply in _ask(_tc(ifindex), Rtm.GETQDISC, NlmFlag.DUMP, doing):
+        qdisc = _decoded(tcmsg, reply)
+        kind = qdisc.get_attr("TCA_KIND")
+        if qdisc["index"] == ifindex and kind in ("clsact", "ingress"):
+            return str(kind)
+    return ""
+
+
+def add_clsact(ifindex: int) -> None:
+    """Add the clsact qdisc; EEXIST where there is one, or an ingress qdisc."""
+    _ask(_clsact(ifindex), Rtm.NEWQDISC, _NEW, f"add the clsact qdisc to interface {ifindex}")
+
+
+def delete_clsact(ifindex: int) -> None:
+    """Remove the clsact qdisc with every filter in it."""
+    doing = f"remove the clsact qdisc of interface {ifindex}"
+    _ask(_clsact(ifindex), Rtm.DELQDISC, NlmFlag.ACK, doing)
+
+
+def clsact_empty(ifindex: int) -> bool:
+    """Whether no filter of any kind hangs on the clsact qdisc."""
+    return not any(_dump_filters(ifindex, parent) for parent in (INGRESS, EGRESS))
+
+
+def filters(ifindex: int, parent: int) -> tuple[Filter, ...]:
+    """Return the filters of one clsact chain in the order in which they run."""
+    found = map(_filter, _dump_filters(ifindex, parent))
+    # Every priority is announced by a message of its own, with handle 0.
+    return tuple(entry for entry in found if entry.handle)
+
+
+def add_filter(
+    ifindex: int, parent: int, fd: int, *, name: str, priority: int, handle: int
+) -> None:
+    """Add a direct-action BPF filter; EEXIST if priority and handle are taken."""
+    message = _bpf_filter(ifindex, parent, priority, handle, _options(fd, name))
+    _ask(message, Rtm.NEWTFILTER, _NEW, f"add the filter to interface {ifindex}")
+
+
+def replace_filter(
+    ifindex: int, parent: int, fd: int, *, name: str, priority: int, handle: int
+) -> None:
+    """Give a BPF filter another program, with no packet in between that meets none."""
+    message = _bpf_filter(ifindex, parent, priority, handle, _options(fd, name))
+    flags = NlmFlag.ACK | NlmFlag.CREATE | NlmFlag.REPLACE
+    _ask(message, Rtm.NEWTFILTER, flags, f"replace the filter of interface {ifindex}")
+
+
+def delete_filter(ifindex: int, parent: int, *, priority: int, handle: int) -> None:
+    """Remove a BPF filter."""
+    message = _bpf_filter(ifindex, parent, priority, handle)
+    _ask(message, Rtm.DELTFILTER, NlmFlag.ACK, f"remove the filter of interface {ifindex}")
+
+
+def _link(ifindex: int) -> Any:
+    message = ifinfmsg()
+    message["index"] = ifindex
+    return message
+
+
+def _tc(ifindex: int, parent: int = 0, handle: int = 0) -> Any:
+    message = tcmsg()
+    message["index"], message["parent"], message["handle"] = ifindex, parent, handle
+    return message
+
+
+def _clsact(ifindex: int) -> Any:
+    message = _tc(ifindex, CLSACT, CLSACT_HANDLE)
+    message["attrs"] = [("TCA_KIND", "clsact")]
+    return message
+
+
+def _bpf_filter(
+    ifindex: int, parent: int, priority: int, handle: int, options: dict[str, Any] | None = None
+) -> Any:
+    message = _BpfFilter()
+    message["index"], message["parent"], message["handle"] = ifindex, parent, handle
+    message["info"] = priority << 16 | socket.htons(EthP.ALL)  # TC_H_MAKE(priority, protocol)
+    message["attrs"] = [("TCA_KIND", "bpf")]
+    if options is not None:
+        message["attrs"].append(("TCA_OPTIONS", options))
+    return message
+
+
+def _options(fd: int, name: str) -> dict[str, Any]:
+    flags = int(TcBpfFlag.ACT_DIRECT)
+    attrs = [("TCA_BPF_FD", fd), ("TCA_BPF_NAME", name), ("TCA_BPF_FLAGS", flags)]
+    return {"attrs": attrs}
+
+
+def _dump_filters(ifindex: int, parent: int) -> list[bytes]:
+    doing = f"list the filters of interface {ifindex}"
+    return _ask(_tc(ifindex, parent), Rtm.GETTFILTER, NlmFlag.DUMP, doing)
+
+
+def _filter(reply: bytes) -> Filter:
+    message = _decoded(_BpfFilter, reply)
     kind, priority, handle = message.get_attr("TCA_KIND"), message["info"] >> 16, message["handle"]
-    if kind != "bpf" or not handle:
+    options = message.get_attr("TCA_OPTIONS") if kind == "bpf" else None
+    if options is None:
         return Filter(kind, priority, handle)
-    again = _BpfFilter(message.data, offset=message.offset)
-    again.decode()
-    options = again.get_attr("TCA_OPTIONS")
     return Filter(
         kind=kind,
         priority=priority,
@@ -194,25 +228,57 @@ def _filter(message: Any) -> Filter:
     )
 
 
-@contextmanager
-def _speaking(doing: str, ifindex: int) -> Iterator[Any]:
-    """Open a netlink socket, and word the refusals of what is asked on it."""
+def _decoded(kind: Any, reply: bytes) -> Any:
+    message = kind(reply)
+    message.decode()
+    return message
+
+
+def _ask(message: Any, type_: Rtm, flags: NlmFlag, doing: str) -> list[bytes]:
+    """Send a request, and return the messages of the answer; a refusal is raised."""
+    message["header"]["type"] = int(type_)
+    message["header"]["flags"] = int(NlmFlag.REQUEST | flags)
+    message["header"]["sequence_number"] = _SEQUENCE
+    message.encode()
     try:
-        with IPRoute(ext_ack=True) as route:
-            yield route
-    except NetlinkError as error:
-        raise _worded(error, f"{doing} of interface {ifindex}") from None
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asked:
+            asked.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)  # refusals in words
+            asked.send(message.data)
+            return list(_answers(asked, doing, dump=bool(flags & NlmFlag.DUMP)))
     except OSError as error:
-        raise kernel_error(
-            error.errno or 0, command="netlink", doing=doing, caps=(Cap.NET_ADMIN,)
-        ) from None
+        caps = (Cap.NET_ADMIN,)
+        raise kernel_error(error.errno or 0, command="netlink", doing=doing, caps=caps) from None
 
 
-def _worded(error: NetlinkError, doing: str) -> KernelError:
-    code, reason = int(error.code), str(error.args[1]).strip().rstrip(".")
+def _answers(asked: socket.socket, doing: str, *, dump: bool) -> Iterator[bytes]:
+    """Yield the messages up to the one that ends the answer."""
+    while True:
+        for type_, reply in _split(asked.recv(_ROOM)):
+            if type_ == Nlm.DONE:
+                return
+            if type_ == Nlm.ERROR:
+                outcome = _decoded(nlmsgerr, reply)
+                if outcome["error"]:
+                    raise _worded(-outcome["error"], outcome.get_attr("NLMSGERR_ATTR_MSG"), doing)
+                return
+            yield reply
+            if not dump:
+                return
+
+
+def _split(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _HEADER.size <= len(datagram):
+        length, type_, *_ = _HEADER.unpack_from(datagram, at)
+        yield type_, datagram[at : at + length]
+        at += (length + 3) // 4 * 4
+
+
+def _worded(code: int, said: str | None, doing: str) -> KernelError:
     if code in (EPERM, EACCES):
         return refused(code, command="netlink", doing=doing, caps=(Cap.NET_ADMIN,))
-    if (code == ENOENT and "unknown" in reason) or "not found" in reason:
+    reason = (said or strerror(code)).strip().rstrip(".")
+    if code == ENOENT and ("unknown" in reason or "not found" in reason):
         return NotSupportedError(
             f"cannot {doing}: this kernel has no clsact qdisc or BPF classifier",
             command="netlink",

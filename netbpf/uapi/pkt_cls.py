@@ -25,6 +25,8 @@ class TcBpfFlag(IntFlag):
     ACT_DIRECT = 1 << 0
 
 
-# pkt_sched.h: the parents of the two filter chains of a clsact qdisc.
+# pkt_sched.h: the clsact qdisc, and the parents of its two filter chains.
+CLSACT = 0xFFFF_FFF1  # TC_H_CLSACT, its own parent
+CLSACT_HANDLE = 0xFFFF_0000
 INGRESS = 0xFFFF_FFF2  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 EGRESS = 0xFFFF_FFF3  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
