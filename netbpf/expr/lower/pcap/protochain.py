@@ -85,6 +85,13 @@ class _Walk:
             self._ask(protocol, yes, no)
             protocol, at = self._skip(protocol, at, step, no)
         self._ask(protocol, yes, no)
+        beyond = self._builder.label("chain")
+        for value in (*self._extensions, IpProtocol.AH):
+            other = self._builder.label("chain")
+            self._builder.branch(Cmp.EQ, protocol, value, beyond, other)
+            self._builder.place(other)
+        self._builder.jump(no)
+        self._builder.place(beyond)
         self._builder.ret(Verdict.NO_MATCH)
 
     def _ask(self, protocol: Reg, yes: Label, no: Label) -> None:

@@ -14,6 +14,7 @@ from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.common.linktypes import bottom_of_stack, link_protocol_is
 from netbpf.expr.lower.common.tests import (
     check_most,
+    constant,
     every,
     field_is,
     go_on,
@@ -115,6 +116,8 @@ def _vlan(layers: PcapLayers, node: TunnelTest) -> Test:
         raise not_on_linktype(layers, "vlan", node.span)
     builder = layers.builder
     tag = some(builder, *(link_protocol_is(layers, tpid, node.span) for tpid in TAG_TYPES))
+    if set(layers.protocol_choices() or (0,)) <= set(TAG_TYPES):
+        tag = constant(builder, True)  # the hook holds the tag
     if node.ident is not None:
         check_most(layers, "VLAN tag", node.ident, _VLAN_ID, node.span)
         tag = every(builder, tag, field_is(layers, layers.network, 0, 2, node.ident, _VLAN_ID))
