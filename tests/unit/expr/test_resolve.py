@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netbpf.compile import Options, to_ir
 from netbpf.errors import ExpressionError, Span
 from netbpf.expr.elements import parse_elements
 from netbpf.expr.names import NoNames, Resolver
@@ -478,3 +479,13 @@ DEEP = {
 @pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
 def test_depth_costs_no_recursion(text: str) -> None:
     assert resolved(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["src net in @empty", "host in @empty", "tcp port in @empty", "ip proto in @empty",
+             "ether host in @empty"],
+)  # fmt: skip
+def test_an_empty_file_is_a_set_that_holds_nothing(text: str) -> None:
+    lowered = to_ir(text, Options(sets={"empty": parse_elements("# nobody yet\n")}))
+    assert lowered.warnings == ("the expression rejects all packets",)
+    assert to_ir(f"not {text}", Options(sets={"empty": ()})).warnings == ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netbpf.errors import ExpressionError
+from netbpf.errors import ExpressionError, Span
 from netbpf.expr.lower.common.decnet import decnet_address, decnet_is
 from netbpf.expr.lower.common.ethernet import ethernet_is
 from netbpf.expr.lower.common.hosts import Net4, ipv4_is, ipv6_is
@@ -60,7 +60,7 @@ def primitive_holds(stack: Stack, node: Primitive) -> Test:
         return _each(stack, elements, node.quals, _protocol)
     if kind is Kind.GATEWAY:
         return _each(stack, elements, node.quals, _gateway)
-    return _addresses(stack, elements, node.quals)
+    return _addresses(stack, elements, node.quals, node.ident.span)
 
 
 # -- hosts, nets and Ethernet addresses ------------------------------------------------------------
@@ -80,9 +80,10 @@ class _Found:
     context: str
 
 
-def _addresses(stack: Stack, elements: tuple[Identifier, ...], quals: Qualifiers) -> Test:
-    """Lower `host` and `net`."""
-    span = elements[0].span
+def _addresses(
+    stack: Stack, elements: tuple[Identifier, ...], quals: Qualifiers, span: Span
+) -> Test:
+    """Lower `host` and `net`. A set from a file may be empty: it holds for no packet."""
     found = _Found([], [], [], "")
     for element in elements:
         _collect(stack, element, quals, found)
@@ -308,7 +309,7 @@ def _decnet(stack: Stack, element: Identifier, quals: Qualifiers) -> Test:
     """Lower `decnet host AREA.NODE`."""
     span = element.span
     if isinstance(element, IPv6):
-        return _addresses(stack, (element,), quals)  # which refuses it
+        return _addresses(stack, (element,), quals, span)  # which refuses it
     if isinstance(element, Number | IPv4) and not _has_mask(element):
         check_direction(stack, quals.direction, span)
         if quals.kind in (None, Kind.HOST):
