@@ -92,7 +92,7 @@ def _alu(op: AluOp, a: Interval, b: Interval) -> Interval:
         return Interval(0, min(a.high, b.high))
     if op is AluOp.LSH:
         if b.high >= 32:
-            return ANY if a.high else a
+            return Interval(0, 0) if b.low >= 32 else ANY
         return _unless_wrapped(a.low << b.low, a.high << b.high)
     if op is AluOp.RSH:
         return Interval(_shifted(a.low, b.high), _shifted(a.high, b.low))

@@ -10,6 +10,7 @@ from collections import Counter
 
 from netbpf.codegen.cbpf import generate
 from netbpf.ir.interp import Machine, Packet
+from netbpf.ir.passes import optimise
 from netbpf.ir.program import MetaField, Verdict
 from netbpf.ir.text import dump
 from netbpf.ir.verify import verify
@@ -29,6 +30,7 @@ def test_a_classic_machine_agrees() -> None:
         program = random_program(rng, size=rng.choice((2, 4, 8, 16)))
         verify(program)
         machine = Machine(program, strict=True)
+        program = rng.choice((program, optimise(program)))
         stripped = rng.random() < 0.5
         code = generate(program, linktype=LinkType.EN10MB, snaplen=SNAPLEN, stripped_tags=stripped)
         for _ in range(20):
@@ -49,6 +51,7 @@ def test_the_kernel_agrees() -> None:
         rng = random.Random(-1 - seed)
         program = random_program(rng, size=rng.choice((2, 4, 8, 16)), meta=(MetaField.LENGTH,))
         machine = Machine(program, strict=True)
+        program = rng.choice((program, optimise(program)))
         code = generate(program, linktype=LinkType.EN10MB, snaplen=SNAPLEN)
         with KernelFilter(code.insns) as kernel:
             for _ in range(20):

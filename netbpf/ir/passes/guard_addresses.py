@@ -1,4 +1,4 @@
-"""A branch before every load whose address could be 2 GiB or more.
+"""A branch before every load and bound whose address could be 2 GiB or more.
 
 To a classic BPF machine such an address is negative, which the kernel takes for other data than the
 packet's and libpcap for an error. Nothing is captured there, so it is "no match". The sum of base
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from netbpf.errors import Span
 from netbpf.ir.fresh import Fresh
 from netbpf.ir.intervals import Interval, intervals
 from netbpf.ir.passes.unreachable import drop_unreachable
@@ -17,6 +18,7 @@ from netbpf.ir.program import (
     Alu,
     AluOp,
     Block,
+    Bound,
     Branch,
     Cmp,
     Insn,
@@ -33,59 +35,69 @@ LIMIT = 1 << 31
 
 
 def guard_addresses(program: Program) -> Program:
-    """Split blocks at loads that are not known to stay below the limit."""
+    """Split blocks at loads and bounds that are not known to stay below the limit."""
     ranges = intervals(program)
     splitter = _Splitter(program)
     for block in program:
-        splitter.start(block.label)
+        splitter.begin(block.label)
         for insn in block.insns:
-            if not isinstance(insn, Load) or is_low(insn, ranges):
+            if not isinstance(insn, (Load, Bound)) or is_low(insn, ranges):
                 splitter.insns.append(insn)
-            elif insn.base is None:
+            elif insn.base is None or (isinstance(insn, Bound) and insn.end > LIMIT):
                 splitter.end(Block(splitter.label, tuple(splitter.insns), Return(Verdict.NO_MATCH)))
                 break
+            elif isinstance(insn, Bound):
+                splitter.guard(insn.base, LIMIT - insn.end, insn.span)
+                splitter.insns.append(insn)
             else:
-                splitter.guard(insn, insn.base)
+                splitter.guard_load(insn, insn.base)
         else:
             splitter.end(Block(splitter.label, tuple(splitter.insns), block.term))
     return drop_unreachable(replace(program, blocks=splitter.finished()))
 
 
-def is_low(load: Load, ranges: Mapping[Reg, Interval]) -> bool:
-    """Return whether a load's address cannot wrap or reach the limit."""
-    highest = 0 if load.base is None else ranges[load.base].high
-    return highest + load.offset + load.width <= LIMIT
+def is_low(insn: Load | Bound, ranges: Mapping[Reg, Interval]) -> bool:
+    """Return whether an instruction's address cannot wrap or reach the limit."""
+    highest = 0 if insn.base is None else ranges[insn.base].high
+    end = insn.end if isinstance(insn, Bound) else insn.offset + insn.width
+    return highest + end <= LIMIT
 
 
 class _Splitter:
     """The blocks so far; `label` and `insns` are of the one that is being made."""
 
     def __init__(self, program: Program) -> None:
-        self.label = Label("")
+        self.label = self._whole = Label("")
         self.insns: list[Insn] = []
         self._blocks: list[Block] = []
         self._fresh = Fresh(program)
         self._no_match: Label | None = None
         self._sums: dict[tuple[Reg, int], Reg] = {}
 
-    def start(self, label: Label) -> None:
+    def begin(self, label: Label) -> None:
+        """Go on to the next block of the program."""
         self.label, self.insns = label, []
+        self._whole = label
 
     def end(self, block: Block) -> None:
         self._blocks.append(block)
 
-    def guard(self, load: Load, base: Reg) -> None:
-        """End the block with the guard, and begin the next with the load."""
+    def guard(self, reg: Reg, most: int, span: Span | None) -> None:
+        """End the block with "no match" for a register above `most`, and go on in another."""
+        if self._no_match is None:
+            self._no_match = self._fresh.label("beyond")
+        rest = self._fresh.label(self._whole)
+        test = Branch(Cmp.GT, reg, most, self._no_match, rest, span)
+        self.end(Block(self.label, tuple(self.insns), test))
+        self.label, self.insns = rest, []
+
+    def guard_load(self, load: Load, base: Reg) -> None:
+        """Compute the address, guard it, and load from there."""
         address = base
         if load.offset:
             address = self._address(base, load.offset)
             self.insns.append(Alu(address, AluOp.ADD, base, load.offset, load.span))
-        if self._no_match is None:
-            self._no_match = self._fresh.label("beyond")
-        rest = self._fresh.label(self.label)
-        test = Branch(Cmp.GT, address, LIMIT - 1, self._no_match, rest, load.span)
-        self.end(Block(self.label, tuple(self.insns), test))
-        self.start(rest)
+        self.guard(address, LIMIT - 1, load.span)
         self.insns.append(Load(load.dst, address, 0, load.width, load.span))
 
     def _address(self, base: Reg, offset: int) -> Reg:
