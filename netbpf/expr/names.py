@@ -7,13 +7,15 @@ looked up before it is asked for. Neighbours: resolve; services holds the fallba
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from os import PathLike
 from typing import Final, Protocol
 
 from netbpf.expr.addresses import parse_mac
 
-_ETHERS: Final = Path("/etc/ethers")  # ethers(5): address, name
-_NETWORKS: Final = Path("/etc/networks")  # networks(5): name, number, aliases
+_ETHERS: Final = "/etc/ethers"  # ethers(5): address, name
+_NETWORKS: Final = "/etc/networks"  # networks(5): name, number, aliases
+
+File = str | PathLike[str]
 
 
 class Resolver(Protocol):
@@ -77,7 +79,7 @@ class SystemResolver:
 
     excuse = ""
 
-    def __init__(self, *, ethers: Path = _ETHERS, networks: Path = _NETWORKS) -> None:
+    def __init__(self, *, ethers: File = _ETHERS, networks: File = _NETWORKS) -> None:
         self._ethers = ethers
         self._networks = networks
 
@@ -151,10 +153,12 @@ def _system_port(name: str, transport: str) -> int | None:
         return None
 
 
-def _lines(path: Path) -> Iterator[list[str]]:
+def _lines(file: File) -> Iterator[list[str]]:
     """Yield the fields of each line that has two or more; '#' begins a comment."""
+    from pathlib import Path
+
     try:
-        text = path.read_text(errors="replace")
+        text = Path(file).read_text(errors="replace")
     except OSError:
         return
     for line in text.splitlines():
