@@ -255,14 +255,17 @@ class _Run:
         ]
 
 
+_LAST_QUEUE = 0xFFFF  # a queue's number has 16 bits
+
+
 def _context(kind: ProgType, data: bytes, linear: int, skb: Skb) -> dict[int, int]:
     """Return the context by offset: u32 fields, of which the kernel makes 64-bit addresses."""
     if kind is ProgType.XDP:
-        return {0: PACKET, 4: PACKET + linear, 12: skb.ifindex}
+        return {0: PACKET, 4: PACKET + linear, 12: skb.ifindex, 16: _LAST_QUEUE}
     tpid, tci = skb.vlan or (0, 0)
     wire_tpid = int.from_bytes(tpid.to_bytes(2, "big"), sys.byteorder)
     fields = {0: len(data), 4: skb.pkt_type, 20: int(skb.vlan is not None), 24: tci, 28: wire_tpid}
-    fields[40] = skb.ifindex
+    fields |= {12: _LAST_QUEUE, 40: skb.ifindex}
     if kind is ProgType.SCHED_CLS:
         fields |= {76: PACKET, 80: PACKET + linear}
     return fields

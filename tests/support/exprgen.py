@@ -188,9 +188,9 @@ class Generator:
         def several(pool: tuple[str, ...]) -> str:
             return ", ".join(self.random.sample(pool, self.random.randint(1, min(4, len(pool)))))
 
-        direction = self._pick(DIRECTIONS)
+        direction, protocol = self._pick(DIRECTIONS), self._pick(("", "tcp ", "udp "))
         return self._pick((
-            f"{self._pick(('', 'tcp ', 'udp '))}{direction}port in {{{several(PORTS + RANGES[3:4])}}}",
+            f"{protocol}{direction}port in {{{several(PORTS + RANGES[3:4])}}}",
             f"{direction}host in {{{several(HOSTS4 + HOSTS6)}}}",
             f"{direction}net in {{{several(NETS4[:4] + NETS6[:4])}}}",
             *(("vlan in {10, 20}",) if self.ethernet else ()),

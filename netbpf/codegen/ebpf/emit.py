@@ -18,10 +18,11 @@ from netbpf.codegen.ebpf import sets
 from netbpf.codegen.ebpf.access import DATA, FARTHEST, Access, Base
 from netbpf.codegen.ebpf.byteorder import on_wire, swap
 from netbpf.codegen.ebpf.operands import Operands
-from netbpf.codegen.ebpf.ranges import upper_bounds
+from netbpf.codegen.ebpf.ranges import joins, upper_bounds
 from netbpf.codegen.ebpf.regalloc import allocate
-from netbpf.codegen.ebpf.stack import Frame
+from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.ebpf.steps import Address, Node, base_of, flatten, step
+from netbpf.codegen.ebpf.webs import split_webs
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import CodeSizeError, Span
 from netbpf.ir.program import (
@@ -78,8 +79,8 @@ def emit(asm: Assembler, program: Program, access: Access, setting: Setting) -> 
 
     Raises CodeSizeError where more values are needed at once than the stack has room for.
     """
+    program = access.prepare(split_webs(program))
     limits = upper_bounds(program)
-    program = access.prepare(program)
     nodes = list(flatten(program, access, limits))
     allocation = allocate(
         [step(node, setting.hook, access, limits, program.outputs) for _, node in nodes],
@@ -113,6 +114,7 @@ class _Emitter:
         self._setting = setting
         self._operands = operands
         self._limits = limits
+        self._joins = joins(program)
         self._outputs = program.outputs
         self._order = on_wire(program) if access.raw else {}
         self._entry = program.blocks[0].label
@@ -175,14 +177,14 @@ class _Emitter:
             self._asm.emit(*self._setting.hook.meta[node.field](dst))
         else:
             self._asm.emit(ebpf.mov_reg(dst, self._operands.read(node.src)))
-        self._operands.done(node.dst)
+        self._done(node.dst, dst)
 
     def _load(self, node: Load) -> None:
         dst = self._operands.target(node.dst)
         self._access.load(self._asm, node, dst, self._base(node))
         if self._access.raw and node.width > 1 and node.dst not in self._order:
             self._asm.emit(ebpf.big_endian(dst, 8 * node.width))
-        self._operands.done(node.dst)
+        self._done(node.dst, dst)
 
     def _base(self, node: Load | Bound) -> Base:
         reg = base_of(node, self._access, self._limits)
@@ -192,6 +194,10 @@ class _Emitter:
 
     def _address(self, node: Address) -> None:
         dst = self._operands.target(node.dst)
+        if isinstance(node.base, int):
+            self._asm.emit(ebpf.mov_reg(dst, DATA), ebpf.alu64(ebpf.Alu.ADD, dst, node.base))
+            self._operands.done(node.dst)
+            return
         base = self._operands.read(node.base)
         if self._operands.is_spilled(node.base):
             # Before 5.16 the verifier forgets what it knew of a number on the stack.
@@ -215,7 +221,7 @@ class _Emitter:
                 self._asm.emit(ebpf.alu32(_ALU[node.op], dst, value))
         else:
             self._alu_registers(node.op, dst, a, self._operands.read(node.b, scratch=1))
-        self._operands.done(node.dst)
+        self._done(node.dst, dst)
 
     def _alu_registers(self, op: AluOp, dst: int, a: int, b: int) -> None:
         """dst = a op b, through r0 where dst is b, or where b decides what happens."""
@@ -269,6 +275,15 @@ class _Emitter:
         self._asm.jump(self._setting.match)
 
     # -- beneath ---------------------------------------------------------------------------------
+
+    def _done(self, reg: Reg, dst: int) -> None:
+        """Settle a value that was computed in `dst`; what is assigned to a join is blurred."""
+        if reg in self._joins:
+            self._asm.emit(ebpf.load(8, 1, FRAME_POINTER, ZERO))
+            self._asm.emit(ebpf.alu32_reg(ebpf.Alu.XOR, dst, 1))
+            if self._limits[reg] <= FARTHEST:
+                self._asm.emit(ebpf.alu32(ebpf.Alu.AND, dst, self._limits[reg]))
+        self._operands.done(reg)
 
     def _constant(self, value: int, reg: Reg) -> int:
         """Return a constant in the byte order of the register that it meets."""

@@ -18,12 +18,13 @@ from dataclasses import dataclass, replace
 
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
-from netbpf.asm.ebpf import Jmp
+from netbpf.asm.ebpf import FRAME_POINTER, Jmp
 from netbpf.codegen.ebpf import counters
 from netbpf.codegen.ebpf.access import DATA, DATA_END, Access, Classic, Copying, Direct
 from netbpf.codegen.ebpf.emit import Setting, emit
+from netbpf.codegen.ebpf.ranges import joins
 from netbpf.codegen.ebpf.sets import Tables
-from netbpf.codegen.ebpf.stack import Frame
+from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.hooks.hook import CTX, Hook
 from netbpf.errors import CodeSizeError, IrError, Span, UsageError
 from netbpf.ir.passes.expand_members import expand_members
@@ -130,6 +131,8 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
     frame = Frame(tuple(counters.KEY_WORDS[key] for key in plan.keys))
     match, no_match = asm.label(), asm.label()
     asm.emit(ebpf.mov_reg(CTX, 1))
+    if any(map(joins, (plan.program, *plan.keys.values()))):
+        _hide_zero(asm, plan.hook)
     effect = plan.layout is not None and plan.action is Action.PASS
     setting = Setting(plan.hook, match, no_match, frame, plan.tables)
     _versions(asm, plan.program, setting, may_end=not effect)
@@ -145,6 +148,12 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
         dropped = plan.action is Action.DROP
         counters.count_match(asm, plan.hook, plan.layout, frame, dropped=dropped)
     _leave(asm, on_match)
+
+
+def _hide_zero(asm: Assembler, hook: Hook) -> None:
+    """Leave a 0 on the stack that the verifier takes for any 16 bits; see codegen.ebpf.ranges."""
+    asm.emit(ebpf.load(4, 0, CTX, hook.queue), ebpf.alu64(ebpf.Alu.RSH, 0, 16))
+    asm.emit(ebpf.store(8, FRAME_POINTER, ZERO, 0))
 
 
 def _emit_keys(asm: Assembler, plan: _Plan, layout: CounterLayout, frame: Frame) -> None:

@@ -3,10 +3,18 @@
 An offset must be known to be small before it may be added to a packet pointer. The rules here are
 those of the kernel's range tracking that hold since 5.10; where it knows nothing (byte swaps,
 subtractions, divisions), neither does this.
+
+A *join* is a register that different paths give different values: the network header's offset
+behind zero, one or two tags. The verifier follows each value by itself, through everything behind
+it, and a few joins in a row are more than it has patience for. So generated code blurs what is
+assigned to a join (codegen.ebpf.emit): it stays the same number, but all that the verifier knows of
+it afterwards is how many bits it has, and its paths meet again.
 Depends on ir.program.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from netbpf.ir.program import (
     U32,
@@ -20,19 +28,32 @@ from netbpf.ir.program import (
     Meta,
     Program,
     Reg,
+    written,
 )
+
+
+def joins(program: Program) -> frozenset[Reg]:
+    """Return the registers that are assigned in more than one place."""
+    assigned = Counter(
+        dst for block in program for insn in block.insns if (dst := written(insn)) is not None
+    )
+    return frozenset(reg for reg, count in assigned.items() if count > 1)
 
 
 def upper_bounds(program: Program) -> dict[Reg, int]:
     """Return for each register a number that its value never exceeds.
 
-    One pass is enough: what reaches a use stands before it, and a join takes the largest.
+    One pass is enough: what reaches a use stands before it, and a join takes the largest, with all
+    the bits that this one has.
     """
+    blurred = joins(program)
     bounds: dict[Reg, int] = {}
     for block in program:
         for insn in block.insns:
-            if not isinstance(insn, Bound):
-                bounds[insn.dst] = max(bounds.get(insn.dst, 0), _bound(insn, bounds))
+            if isinstance(insn, Bound):
+                continue
+            bound = max(bounds.get(insn.dst, 0), _bound(insn, bounds))
+            bounds[insn.dst] = (1 << bound.bit_length()) - 1 if insn.dst in blurred else bound
     return bounds
 
 

@@ -2,6 +2,7 @@
 
 - scratch, 16 bytes: what load_bytes writes, a map's key, the words of a set's member
 - value, 16 bytes: a counter to insert
+- zero, 8 bytes: a 0 of which the verifier knows only that it has 16 bits
 - keys: the words of each, kept until all are known
 - slots: 8 bytes for each value that found no register
 """
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 STACK_SIZE = 512  # MAX_BPF_STACK, include/linux/filter.h
 SCRATCH = -16
 VALUE = -32
-_KEYS = -32  # the end of the keys, which begin below it
+ZERO = -40
+_KEYS = -40  # the end of the keys, which begin below it
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,10 @@ from netbpf.ir.program import (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """dst = the packet pointer at offset `base`."""
+    """dst = the packet pointer at offset `base`, a value or a constant."""
 
     dst: Reg
-    base: Reg
+    base: Reg | int
     span: Span | None
 
 
@@ -52,19 +52,27 @@ def pointer(base: Reg) -> Reg:
 def flatten(
     program: Program, access: Access, limits: Mapping[Reg, int]
 ) -> Iterator[tuple[Label, Node]]:
-    """Yield everything in order, with an Address behind each assignment to a pointer's base."""
-    bases = {
-        insn.base
-        for block in program
-        for insn in block.insns
-        if isinstance(insn, (Load, Bound)) and access.goes_by_pointer(insn, limits)
-    }
+    """Yield everything in order, with an Address behind each assignment to a pointer's base.
+
+    A constant that is nothing but such a base goes into the Address.
+    """
+    bases: set[Reg | None] = set()
+    numbers: set[Reg] = set(program.outputs)  # values that are not only bases
+    for block in program:
+        numbers.update(reads(block.term))
+        for insn in block.insns:
+            if isinstance(insn, (Load, Bound)) and access.goes_by_pointer(insn, limits):
+                bases.add(insn.base)
+            else:
+                numbers.update(reads(insn))
     for block in program:
         for insn in block.insns:
-            yield block.label, insn
             dst = written(insn)
+            if not isinstance(insn, Const) or dst not in bases or dst in numbers:
+                yield block.label, insn
             if dst is not None and dst in bases:
-                yield block.label, Address(pointer(dst), dst, insn.span)
+                base = insn.value if isinstance(insn, Const) else dst
+                yield block.label, Address(pointer(dst), base, insn.span)
         yield block.label, block.term
 
 
@@ -80,6 +88,8 @@ def step(
 ) -> Step:
     """Return what a node does to values. `outputs` are read where the program matches."""
     if isinstance(node, Address):
+        if isinstance(node.base, int):
+            return Step((), node.dst)
         return Step((node.base,), node.dst, like=node.base)
     if isinstance(node, (Load, Bound)):
         base = base_of(node, access, limits)

@@ -11,6 +11,7 @@ from netbpf.ir.program import MetaField
 
 LEN = 0
 PKT_TYPE = 4
+QUEUE_MAPPING = 12
 _VLAN_PRESENT = 20
 _VLAN_TCI = 24
 _VLAN_PROTO = 28

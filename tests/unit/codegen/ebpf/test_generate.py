@@ -1,0 +1,185 @@
+"""Whole programs: what is in them and what is not; the verdicts are tested in differential."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from textwrap import dedent
+
+import pytest
+
+from netbpf.asm.disasm import listing
+from netbpf.codegen.ebpf import generate
+from netbpf.codegen.hooks import hook_for
+from netbpf.errors import CodeSizeError, Span
+from netbpf.ir.program import Program
+from netbpf.ir.text import parse
+from netbpf.objects import Program as LoadedProgram
+from netbpf.proto.linktype import LinkType
+from netbpf.spec import Action, ProgramSpec, Target
+from netbpf.uapi.bpf import ProgFlag
+from tests.support.ebpf_vm import Vm
+
+ENDING = "\nyes:\n  match\nno:\n  no match"
+ETHERTYPE = parse("entry:\n  a = load2 12 @ 0:2\n  if a == 0x800 goto yes else no @ 0:2" + ENDING)
+XDP, TC, SOCKET = hook_for(Target.XDP), hook_for(Target.TC), hook_for(Target.SOCKET)
+
+
+def bare(program: Program, target: Target = Target.XDP, *, frags: bool = True) -> ProgramSpec:
+    hook = hook_for(target, frags=frags)
+    return generate(program, hook, action=Action.DROP, counting=False)
+
+
+def code(spec: ProgramSpec) -> str:
+    return "\n".join(line[11:] for line in listing(spec.insns, dict(spec.map_refs)))
+
+
+def test_a_program_without_loads_is_nothing_but_its_verdict() -> None:
+    assert code(bare(parse("entry:\n  match"))) == dedent(
+        """\
+        r6 = r1
+        r7 = *(u32 *)(r6 +0)
+        r8 = *(u32 *)(r6 +4)
+        r0 = 1
+        exit"""
+    )
+
+
+def test_without_fragments_there_is_one_version() -> None:
+    assert code(bare(ETHERTYPE, frags=False)) == dedent(
+        """\
+        r6 = r1
+        r7 = *(u32 *)(r6 +0)
+        r8 = *(u32 *)(r6 +4)
+        r0 = r7
+        r0 += 14
+        if r0 > r8 goto pc+2
+        r2 = *(u16 *)(r7 +12)
+        if r2 == 0x8 goto pc+2
+        r0 = 2
+        exit
+        r0 = 1
+        exit"""
+    )
+
+
+def test_with_fragments_a_second_version_copies() -> None:
+    assert code(bare(ETHERTYPE)) == dedent(
+        """\
+        r6 = r1
+        r7 = *(u32 *)(r6 +0)
+        r8 = *(u32 *)(r6 +4)
+        r0 = r7
+        r0 += 14
+        if r0 > r8 goto pc+3
+        r2 = *(u16 *)(r7 +12)
+        if r2 == 0x8 goto pc+17
+        goto pc+14
+        r1 = r6
+        call bpf_xdp_get_buff_len#188
+        if r0 > 0xffff goto pc+2
+        r7 += r0
+        if r7 <= r8 goto pc+9
+        r2 = 12
+        r1 = r6
+        r3 = r10
+        r3 += -16
+        r4 = 2
+        call bpf_xdp_load_bytes#189
+        if r0 != 0x0 goto pc+2
+        r2 = *(u16 *)(r10 -16)
+        if r2 == 0x8 goto pc+2
+        r0 = 2
+        exit
+        r0 = 1
+        exit"""
+    )
+
+
+def test_sockets_load_absolutely_and_give_bytes() -> None:
+    spec = generate(ETHERTYPE, SOCKET, counting=False, snaplen=96)
+    assert code(spec) == dedent(
+        """\
+        r6 = r1
+        r0 = *(u16 *)skb[12]
+        r2 = r0
+        if r2 == 0x800 goto pc+2
+        r0 = 0
+        exit
+        r0 = 96
+        exit"""
+    )
+
+
+def test_a_spec_is_complete() -> None:
+    program = replace(ETHERTYPE, text="ip")
+    spec = generate(program, XDP, linktype=LinkType.EN10MB, name="mine", warnings=["careful"])
+    assert (spec.name, spec.text, spec.warnings) == ("mine", "ip", ("careful",))
+    assert (spec.target, spec.action) == (Target.XDP, Action.COUNT)
+    assert (spec.type, spec.attach_type, spec.flags) == (
+        XDP.type,
+        XDP.attach_type,
+        ProgFlag.XDP_HAS_FRAGS,
+    )
+    assert spec.license == "Dual BSD/GPL"
+    assert len(spec.spans) == len(spec.insns)
+    assert set(spec.spans) == {None, Span(0, 2)}
+    assert spec == generate(
+        program, XDP, linktype=LinkType.EN10MB, name="mine", warnings=["careful"]
+    )
+
+
+def test_each_instruction_knows_the_text_that_it_came_from() -> None:
+    spec = bare(ETHERTYPE, frags=False)
+    assert [span == Span(0, 2) for span in spec.spans] == [False] * 3 + [True] * 5 + [False] * 4
+
+
+def test_an_offset_far_outside_is_no_match() -> None:
+    for offset in (0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFF000, 0xFFFFFFFF):
+        program = parse(f"entry:\n  a = load1 {offset:#x}\n  match")
+        for target in (Target.XDP, Target.TC, Target.SOCKET):
+            spec = bare(program, target)
+            assert Vm(spec).run(bytes(100)) == Vm(spec).run(b""), hex(offset)
+
+
+@pytest.mark.parametrize("target", [Target.XDP, Target.TC, Target.SOCKET])
+def test_far_offsets_are_read(target: Target) -> None:
+    program = parse(
+        "entry:\n  a = load1 40000\n  b = a & 0xf\n  c = load2 b + 50000\n"
+        "  if c == 0x1234 goto yes else no" + ENDING
+    )
+    vm = Vm(bare(program, target))
+    data = bytearray(60000)
+    data[40000], data[50002:50004] = 0xF2, b"\x12\x34"
+    assert len({vm.run(bytes(data), linear=linear) for linear in (60000, 50003, 100)}) == 1
+    assert vm.run(bytes(data)) != vm.run(bytes(60000))
+
+
+def chain(count: int) -> Program:
+    """Return a program that compares a value with so many others, one by one."""
+    blocks = "".join(
+        f"b{n}:\n  if a == {2 * n + 1:#x} goto yes else b{n + 1}\n" for n in range(count)
+    )
+    return parse(f"entry:\n  a = load4 0\n  goto b0\n{blocks}b{count}:\n  no match\nyes:\n  match")
+
+
+def test_jumps_in_long_programs_arrive() -> None:
+    vm = Vm(bare(chain(15_000)))
+    assert [vm.run((2 * n + 1).to_bytes(4, "big")) for n in (0, 7, 14_999)] == [XDP.drop] * 3
+    assert vm.run((14_998).to_bytes(4, "big")) == XDP.accept
+    assert vm.run((2 * 14_999 + 1).to_bytes(4, "big"), linear=2) == XDP.drop
+
+
+def test_more_values_than_the_stack_holds() -> None:
+    loads = "".join(f"  a{n} = load1 {n}\n" for n in range(100))
+    sums = "".join(f"  s{n + 1} = s{n} + a{n}\n" for n in range(100))
+    program = parse(f"entry:\n{loads}  s0 = 0\n{sums}  if s100 == 5 goto yes else no" + ENDING)
+    with pytest.raises(CodeSizeError, match="more values at once") as caught:
+        bare(replace(program, text="too much"))
+    assert caught.value.span == Span(0, 8)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("target", [Target.XDP, Target.TC, Target.SOCKET])
+def test_the_verifier_takes_long_programs(target: Target) -> None:
+    """More comparisons in a row than the verifier is ready to put off."""
+    LoadedProgram.load(bare(chain(15_000), target)).close()
