@@ -7,7 +7,6 @@ Depends on expr, ir, codegen, spec.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower import lower
@@ -19,6 +18,7 @@ from netbpf.ir.passes import optimise
 from netbpf.ir.program import Program, Return, Verdict
 from netbpf.ir.verify import verify
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass, field
 from netbpf.spec import Action, ClassicFilter, Key, ProgramSpec, Target
 
 MAXIMUM_SNAPLEN = 262144

@@ -20,8 +20,9 @@ This is the lowest layer: it imports nothing of netbpf.
 from __future__ import annotations
 
 import errno as _errno
-from dataclasses import dataclass
 from typing import ClassVar
+
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

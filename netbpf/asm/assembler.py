@@ -11,12 +11,12 @@ off the target of every conditional jump on its way and refuses to put off more 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NewType
 
 from netbpf.asm import ebpf
 from netbpf.asm.ebpf import INVERSE, Insn, Jmp
 from netbpf.errors import Span
+from netbpf.records import dataclass
 from netbpf.uapi.bpf import PseudoSrc
 
 Label = NewType("Label", int)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+
+from netbpf.records import dataclass
 
 _MAGIC = 0xEB9F
 _VERSION = 1

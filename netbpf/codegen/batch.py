@@ -14,13 +14,13 @@ Depends on asm, spec. Source: net/bpf/test_run.c, bpf_helpers(7).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Code
 from netbpf.asm.ebpf import Alu, Class, Insn, Jmp
 from netbpf.asm.helpers import Helper
+from netbpf.records import dataclass, replace
 from netbpf.spec import MapSpec, ProgramSpec
 from netbpf.uapi.bpf import MapFlag, MapType, ProgType
 

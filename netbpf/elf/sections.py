@@ -6,8 +6,9 @@ Little-endian, for EM_BPF. Knows nothing of what is in the sections.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+
+from netbpf.records import dataclass, field
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")

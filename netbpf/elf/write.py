@@ -12,13 +12,13 @@ Depends on asm, btf, spec, errors, codegen.hooks.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from netbpf.asm.ebpf import INSN_SIZE, Insn, encode
 from netbpf.btf.encode import Line, Member, Placed, TypeTable
 from netbpf.codegen.hooks import hook_for
 from netbpf.elf.sections import ElfObject, SectionFlag, Symbol, SymbolType
 from netbpf.errors import Span, UsageError
+from netbpf.records import dataclass
 from netbpf.spec import MapSpec, ProgramSpec
 from netbpf.uapi.bpf import MapFlag, MapType, ProgFlag
 

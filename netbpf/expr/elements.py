@@ -7,7 +7,6 @@ ports, a number, or a name. `#` begins a comment. Depends on identifiers, lexer,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from netbpf.errors import ExpressionError, InputError, Span
@@ -33,6 +32,7 @@ from netbpf.expr.nodes import (
 )
 from netbpf.expr.tokens import T
 from netbpf.expr.words import KEYWORDS
+from netbpf.records import replace
 
 _NOWHERE: Final = Span(0, 0)
 _LENGTHS: Final = {str(length): length for length in range(129)}

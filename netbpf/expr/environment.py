@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netbpf.expr.nodes import Dialect
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

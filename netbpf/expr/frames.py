@@ -7,7 +7,6 @@ Depends on nodes, tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -27,6 +26,7 @@ from netbpf.expr.nodes import (
 from netbpf.expr.primitives import Head
 from netbpf.expr.tokens import Token
 from netbpf.ir.program import AluOp
+from netbpf.records import dataclass, field
 
 _BINDING: Final[Mapping[AluOp | None, int]] = {
     AluOp.OR: 1,

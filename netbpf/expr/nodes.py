@@ -12,11 +12,11 @@ Depends on errors only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from netbpf.errors import Span
 from netbpf.ir.program import AluOp
+from netbpf.records import dataclass
 
 
 class Dialect(Enum):

@@ -6,7 +6,6 @@ Depends on nodes, names. Neighbour: resolve.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from netbpf.errors import ExpressionError
@@ -15,6 +14,7 @@ from netbpf.expr.names import Resolver
 from netbpf.expr.nodes import Dialect, Name, PortRange, Proto
 from netbpf.expr.suggest import did_you_mean
 from netbpf.expr.wording import expression_error
+from netbpf.records import dataclass
 
 MAXIMUM: Final = 65535
 _TRANSPORTS: Final = (Proto.TCP, Proto.UDP, Proto.SCTP)

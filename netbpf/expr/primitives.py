@@ -14,7 +14,6 @@ it takes to refuse them by name. Neighbours: the parser asks here first; extensi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from netbpf.errors import Span
@@ -43,6 +42,7 @@ from netbpf.expr.nodes import (
 from netbpf.expr.tokens import T, Token
 from netbpf.expr.words import LLC_KINDS, WLAN_DIRECTIONS, WLAN_SUBTYPES, WLAN_TYPES
 from netbpf.ir.program import AluOp
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ Depends on ir.program, ir.intervals and ir.trie.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from netbpf.ir.intervals import ANY, Interval
 from netbpf.ir.program import Branch, Cmp, Member, Reg
 from netbpf.ir.trie import CAPACITY, Trie
 from netbpf.ir.value import Value, between, exactly, membership, outcome
+from netbpf.records import dataclass
 
 
 class Names:

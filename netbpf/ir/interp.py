@@ -8,7 +8,6 @@ Depends on ir.program.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
 from netbpf.errors import IrError, Span
 from netbpf.ir.program import (
@@ -34,6 +33,7 @@ from netbpf.ir.program import (
     Verdict,
     reads,
 )
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ Depends on errors only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
 
 from netbpf.errors import Span
+from netbpf.records import dataclass
 
 Reg = NewType("Reg", str)
 """A virtual register's name, such as 'l3' or 'ip.src'; unsigned 32 bits."""

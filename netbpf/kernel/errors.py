@@ -9,7 +9,6 @@ Depends on errors, uapi, kernel.privilege; raised by everything above.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from errno import (
     E2BIG,
     EACCES,
@@ -35,6 +34,7 @@ from netbpf.errors import (
     PrivilegeError,
 )
 from netbpf.kernel import privilege, version
+from netbpf.records import dataclass
 from netbpf.uapi.bpf import Cmd
 from netbpf.uapi.capability import Cap
 

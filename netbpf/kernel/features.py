@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from netbpf.asm import ebpf
@@ -19,6 +18,7 @@ from netbpf.asm.ebpf import Insn
 from netbpf.asm.helpers import Helper
 from netbpf.errors import NetbpfError, PrivilegeError
 from netbpf.kernel import bpffs, maps, privilege, progs, testrun, version
+from netbpf.records import dataclass
 from netbpf.uapi.bpf import AttachType, MapFlag, MapType, ProgFlag, ProgType
 from netbpf.uapi.capability import Cap
 

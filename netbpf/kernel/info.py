@@ -11,7 +11,6 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ctypes import Structure, addressof, sizeof
-from dataclasses import dataclass
 from enum import Enum
 from errno import ENOENT
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from netbpf.errors import InputError, KernelError
 from netbpf.kernel import attr
 from netbpf.kernel.syscall import address, bpf, buffer
+from netbpf.records import dataclass
 from netbpf.uapi.bpf import Cmd, LinkType
 from netbpf.uapi.capability import Cap
 

@@ -10,13 +10,13 @@ import errno
 import fcntl
 import socket
 import struct
-from dataclasses import dataclass
 
 from netbpf.errors import NotFoundError, NotSupportedError
 from netbpf.kernel.errors import kernel_error
 from netbpf.kernel.privilege import read
 from netbpf.kernel.syscall import address, buffer
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass
 from netbpf.uapi.capability import Cap
 from netbpf.uapi.if_arp import ArpHrd
 

@@ -6,13 +6,13 @@ each possible CPU's, rounded up to 8 bytes, one behind the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from errno import ENOENT, EPERM
 
 from netbpf.errors import KernelError
 from netbpf.kernel import attr
 from netbpf.kernel.privilege import lift_memlock
 from netbpf.kernel.syscall import address, bpf, buffer
+from netbpf.records import dataclass
 from netbpf.uapi.bpf import OBJ_NAME_LEN, Cmd, MapFlag, MapType, UpdateFlag
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from errno import ENOSPC, EPERM
 
 from netbpf.errors import KernelError, VerifierError
@@ -12,6 +11,7 @@ from netbpf.kernel.errors import refused
 from netbpf.kernel.maps import object_name
 from netbpf.kernel.privilege import lift_memlock, missing
 from netbpf.kernel.syscall import Buffer, address, bpf, buffer
+from netbpf.records import dataclass
 from netbpf.uapi.bpf import AttachType, Cmd, ProgFlag, ProgType
 from netbpf.uapi.capability import Cap
 

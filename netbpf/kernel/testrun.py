@@ -7,10 +7,9 @@ frame, but shows the program what lies behind that header, which comes back as z
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netbpf.kernel import attr
 from netbpf.kernel.syscall import address, bpf, buffer
+from netbpf.records import dataclass
 from netbpf.uapi.bpf import Cmd
 
 _HEADROOM = 512  # what a program may have put in front of, or behind, the packet

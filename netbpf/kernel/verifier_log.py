@@ -7,7 +7,8 @@ and ends in a complaint of one line or more and a summary.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from netbpf.records import dataclass
 
 # `12: (61) r2 = *(u32 *)(r1 +4)   ; R1=ctx() R2=pkt(r=0)`
 _INSN = re.compile(r"(\d+): \([0-9a-f]{2}\) ")

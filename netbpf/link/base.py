@@ -10,13 +10,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
 
 from netbpf.errors import KernelError, NotFoundError
 from netbpf.kernel import info
 from netbpf.kernel.fds import duplicate
 from netbpf.kernel.netns import Netns
 from netbpf.objects import Program
+from netbpf.records import dataclass, replace
 from netbpf.spec import Target
 
 

@@ -5,9 +5,9 @@ Even a killed process leaves nothing behind. XDP has it since Linux 5.9, tcx sin
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
+from netbpf import records
 from netbpf.kernel import info, links
 from netbpf.link.base import Description, Link
 from netbpf.objects import Program
@@ -44,7 +44,7 @@ class BpfLink(Link):
     def replace(self, program: Program) -> None:
         """Run another program from the next packet on."""
         links.update(self.fd, program.fd)
-        self._description = dataclasses.replace(self._description, prog_id=program.id)
+        self._description = records.replace(self._description, prog_id=program.id)
 
     def pin(self, path: str) -> None:
         """Keep the program attached for as long as `path` exists on its BPF file system."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from errno import EACCES, ENOENT, EPERM
 from os import strerror
 from typing import Any
@@ -23,6 +22,7 @@ from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from netbpf.errors import AttachError, KernelError, NotSupportedError
 from netbpf.kernel.errors import kernel_error, refused
+from netbpf.records import dataclass
 from netbpf.uapi.capability import Cap
 from netbpf.uapi.if_ether import EthP
 from netbpf.uapi.if_link import XdpFlag

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack
-from dataclasses import replace
 from errno import ENODEV, ENXIO
 
 from netbpf.errors import KernelError, NotFoundError
@@ -18,6 +17,7 @@ from netbpf.kernel.interface import Interface
 from netbpf.kernel.sockets import attach_program
 from netbpf.link.base import Description, Link
 from netbpf.objects import Program
+from netbpf.records import replace
 from netbpf.spec import Target
 from netbpf.uapi.capability import Cap
 from netbpf.uapi.if_ether import EthP

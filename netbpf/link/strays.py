@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from netbpf.errors import KernelError, NotFoundError
@@ -19,6 +18,7 @@ from netbpf.kernel.netns import Netns
 from netbpf.kernel.netns import names as namespace_names
 from netbpf.link import tc, xdp
 from netbpf.link.base import Description
+from netbpf.records import dataclass
 from netbpf.spec import Target
 from netbpf.uapi.pkt_cls import EGRESS, INGRESS
 

@@ -8,7 +8,6 @@ Source: net/sched/cls_api.c, sch_ingress.c.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from errno import EINVAL, ENODEV, ENOENT
 
 from netbpf.errors import ConflictError, KernelError, NotFoundError, NotSupportedError
@@ -16,6 +15,7 @@ from netbpf.kernel.interface import Interface, exists
 from netbpf.link import tcx
 from netbpf.link.base import Description, LastingLink, Link, Place
 from netbpf.objects import Program
+from netbpf.records import replace
 from netbpf.spec import Target
 from netbpf.uapi.pkt_cls import EGRESS, INGRESS
 

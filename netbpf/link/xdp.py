@@ -9,7 +9,6 @@ Source: net/core/dev.c, dev_xdp_attach().
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 from errno import EBUSY, EEXIST, ENODEV
 from typing import TypeVar
@@ -19,6 +18,7 @@ from netbpf.kernel.interface import Interface, exists
 from netbpf.link.base import Description, LastingLink, Link, Place, holder
 from netbpf.link.bpf_link import BpfLink
 from netbpf.objects import Program
+from netbpf.records import replace
 from netbpf.spec import Target
 from netbpf.uapi.bpf import AttachType
 from netbpf.uapi.if_link import XdpFlag

@@ -8,11 +8,11 @@ Depends on spec; pure.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from netbpf.errors import InputError
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass
 from netbpf.spec import Action, CounterLayout, CounterTable, Key, Target
 
 _FORMAT = 1  # raised when a reader of the old one would misread the new one

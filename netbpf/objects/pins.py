@@ -16,7 +16,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from errno import EEXIST, ENOTEMPTY
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from netbpf.objects import kept as kept_format
 from netbpf.objects.kept import Kept
 from netbpf.objects.map import Map
 from netbpf.objects.program import Program
+from netbpf.records import dataclass
 from netbpf.spec import MapSpec
 from netbpf.uapi.bpf import MapType
 from netbpf.uapi.capability import Cap

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -33,6 +32,7 @@ from netbpf.expr.resolve import resolve
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Program
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from tests.support.exprgen import Generator
 from tests.support.mutate import packets_for
 from tests.support.nested import nested_frame

@@ -11,7 +11,6 @@ import random
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -22,6 +21,7 @@ from netbpf.ir.program import MetaField, Program, Verdict
 from netbpf.ir.text import dump
 from netbpf.kernel import version
 from netbpf.objects import Program as LoadedProgram
+from netbpf.records import replace
 from netbpf.spec import Action, Key, ProgramSpec, Target
 from tests.support.ebpf_vm import Skb, Vm
 from tests.support.irgen import random_packet, random_program

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -25,6 +24,7 @@ from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Program, Verdict
 from netbpf.ir.verify import verify
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from tests.support.exprgen import HOSTS4, HOSTS6, MACS, PORTS, Generator
 from tests.support.mutate import packets_for
 from tests.support.nested import nested_frame

@@ -13,7 +13,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -22,6 +21,7 @@ from netbpf.expr.nodes import Dialect
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Alu, Block, Branch, Load, Program, Verdict
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from tests.support.exprgen import DIRECTIONS, RELATIONS, Generator
 from tests.support.libpcap import Libpcap, LibpcapError, libpcap
 from tests.support.lowering import lowered

@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from netbpf.link.base import Description
 from netbpf.link.xdp import XdpMode
 from netbpf.objects import Map, Program, pins
 from netbpf.objects.pins import Pins
+from netbpf.records import replace
 from netbpf.spec import MapSpec, ProgramSpec, Target
 from netbpf.uapi.bpf import MapType, ProgType
 from netbpf.uapi.pkt_cls import EGRESS

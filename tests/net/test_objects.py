@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from errno import EINVAL
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from netbpf.link import socket_filter, tc, tcx, xdp
 from netbpf.link.base import Link
 from netbpf.objects import Map, Program
 from netbpf.objects.program import patched
+from netbpf.records import replace
 from netbpf.spec import MapSpec, ProgramSpec, Target
 from netbpf.uapi.bpf import MapFlag, MapType, ProgType, UpdateFlag
 from tests.support.programs import HITS, counting, hits, returning

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import socket
 import struct
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -20,6 +19,7 @@ from netbpf.codegen.hooks import hook_for
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import MetaField, Program, Verdict
 from netbpf.ir.text import dump, parse
+from netbpf.records import replace
 from netbpf.spec import Key
 from tests.net.hooks import HOOKS, Hook, attached
 from tests.net.wire import SENTINEL, Wire, wire

@@ -7,7 +7,6 @@ metadata. The filter at tcx egress runs ahead of it, and sees the frame as it wa
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from netbpf.expr.names import NoNames
 from netbpf.kernel import interface
 from netbpf.link import tcx
 from netbpf.objects import Program
+from netbpf.records import replace
 from netbpf.spec import ProgramSpec, Target
 from netbpf.uapi.bpf import ProgType
 from netbpf.uapi.pkt_cls import TcAction

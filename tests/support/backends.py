@@ -13,7 +13,6 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 
 from netbpf.codegen import cbpf, ebpf
 from netbpf.codegen.hooks import hook_for
@@ -22,6 +21,7 @@ from netbpf.errors import CodeSizeError, KernelError
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Program, Verdict
 from netbpf.objects import Program as LoadedProgram
+from netbpf.records import dataclass, field, replace
 from netbpf.spec import Action, Target
 from tests.support.kernel_cbpf import KernelFilter
 

@@ -9,7 +9,6 @@ programs compare with the same ones, so that most branches go both ways.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from netbpf.ir.interp import Packet
@@ -36,6 +35,7 @@ from netbpf.ir.program import (
     Terminator,
     Verdict,
 )
+from netbpf.records import dataclass, field, replace
 
 _T = TypeVar("_T", Const, Copy, Load, Meta, Alu)
 

@@ -7,10 +7,11 @@ importing scapy takes half a second, which only those tests pay that ask for a f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from netbpf.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from netbpf.asm.cbpf import Ancillary, Insn, Op
 from netbpf.codegen.cbpf.values import Values
@@ -18,6 +17,7 @@ from netbpf.errors import Span
 from netbpf.ir.expressions import Assignment
 from netbpf.ir.extent import Extents, common, proof, widen
 from netbpf.ir.program import Alu, AluOp, Bound, Const, Copy, Load, Meta, MetaField, Reg
+from netbpf.records import dataclass, field
 
 _LOADS = {
     # width: at k, at X + k

@@ -10,11 +10,11 @@ Depends on asm.cbpf.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netbpf.asm.cbpf import MAX_JUMP, Insn, Op
 from netbpf.errors import Span
 from netbpf.ir.program import Block, Label, Program
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

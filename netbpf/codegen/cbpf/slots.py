@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netbpf.asm.cbpf import MEMORY_WORDS
 from netbpf.codegen.cbpf.values import Values
 from netbpf.ir.program import Block, Label, Reg, reads, written
+from netbpf.records import dataclass
 
 _DEAR = 16
 

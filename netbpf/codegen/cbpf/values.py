@@ -7,12 +7,11 @@ Depends on ir.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netbpf.ir.expressions import Assignment, definitions
 from netbpf.ir.intervals import Interval, intervals
 from netbpf.ir.passes.guard_addresses import LIMIT
 from netbpf.ir.program import Alu, AluOp, Bound, Const, Copy, Load, Meta, MetaField, Program, Reg
+from netbpf.records import dataclass
 
 ENDLESS = 1 << 20
 """A cost that grows no more: expressions that share their parts would be exponential."""

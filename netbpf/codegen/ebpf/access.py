@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from netbpf.asm import ebpf
@@ -26,6 +25,7 @@ from netbpf.codegen.ebpf.regalloc import Bank
 from netbpf.codegen.ebpf.stack import SCRATCH
 from netbpf.codegen.hooks.hook import CTX, LinearPart
 from netbpf.ir.program import Bound, Load, Program, Reg
+from netbpf.records import dataclass
 
 DATA = 7
 DATA_END = 8

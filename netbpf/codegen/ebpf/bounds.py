@@ -6,12 +6,12 @@ Depends on ir.program, ir.extent, ir.intervals, codegen.ebpf.ranges.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from netbpf.codegen.ebpf.ranges import upper_bounds
 from netbpf.ir.extent import Extents, common, needed_after, needed_before
 from netbpf.ir.intervals import intervals
 from netbpf.ir.program import Block, Bound, Insn, Label, Load, Program, Reg
+from netbpf.records import replace
 
 
 def farthest(insn: Load | Bound, limits: Mapping[Reg, int]) -> int:

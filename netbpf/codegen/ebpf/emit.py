@@ -8,7 +8,6 @@ Depends on asm, ir, and the rest of codegen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from netbpf.asm import assembler, ebpf
@@ -44,6 +43,7 @@ from netbpf.ir.program import (
     Return,
     Verdict,
 )
+from netbpf.records import dataclass
 
 _ALU = {
     AluOp.ADD: ebpf.Alu.ADD,

@@ -14,7 +14,6 @@ Depends on asm, ir, spec and the rest of codegen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
@@ -31,6 +30,7 @@ from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.unreachable import drop_unreachable
 from netbpf.ir.program import U32, Bound, Branch, Load, Member, Program
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass, replace
 from netbpf.spec import Action, CounterLayout, Key, ProgramSpec, Target
 
 SNAPLEN = 262144  # bytes of a matching packet that a socket is given, if not told otherwise

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from netbpf.ir.program import Reg
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ Depends on asm, spec, ir.program, codegen.ebpf.stack.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Label
@@ -19,6 +18,7 @@ from netbpf.asm.ebpf import FRAME_POINTER, Alu, Jmp
 from netbpf.codegen.ebpf.stack import SCRATCH
 from netbpf.errors import CodeSizeError, Span
 from netbpf.ir.program import U32, Member
+from netbpf.records import dataclass, field
 from netbpf.spec import MapSpec
 from netbpf.uapi.bpf import MapFlag, MapType
 

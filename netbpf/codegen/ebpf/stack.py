@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netbpf.records import dataclass
 
 STACK_SIZE = 512  # MAX_BPF_STACK, include/linux/filter.h
 SCRATCH = -16

@@ -6,7 +6,6 @@ Depends on asm, ir.program, codegen.ebpf.access, codegen.ebpf.regalloc, the hook
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from netbpf.asm import ebpf
 from netbpf.codegen.ebpf.access import Access
@@ -30,6 +29,7 @@ from netbpf.ir.program import (
     reads,
     written,
 )
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ Depends on ir.program.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from itertools import chain
 
 from netbpf.ir.program import (
@@ -31,6 +30,7 @@ from netbpf.ir.program import (
     reads,
     written,
 )
+from netbpf.records import replace
 
 _Names = dict[Reg, int]  # register → number of its web
 

@@ -6,11 +6,11 @@ Depends on asm, ir.program, spec.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from netbpf.asm.ebpf import Insn
 from netbpf.asm.helpers import Helper
 from netbpf.ir.program import MetaField
+from netbpf.records import dataclass
 from netbpf.spec import Target
 from netbpf.uapi.bpf import AttachType, ProgFlag, ProgType
 

@@ -6,12 +6,11 @@ say, so that one program fits clsact and tcx.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netbpf.asm.ebpf import mov
 from netbpf.asm.helpers import Helper
 from netbpf.codegen.hooks import skb
 from netbpf.codegen.hooks.hook import Hook, LinearPart
+from netbpf.records import replace
 from netbpf.spec import Target
 from netbpf.uapi.bpf import ProgType
 

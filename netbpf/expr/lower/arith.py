@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from netbpf.errors import ExpressionError
 from netbpf.expr.nodes import (
@@ -27,6 +26,7 @@ from netbpf.expr.nodes import (
 )
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import U32, AluOp, Cmp, Label, MetaField, Reg, Verdict
+from netbpf.records import dataclass
 
 Value = int | Reg
 """A constant, or where the program holds the value."""

@@ -11,11 +11,10 @@ Iterative, so that nesting is bounded by memory only. Depends on ir.builder and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netbpf.expr.nodes import BoolOp, Chain, Expr, Not, Test
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Label, Program
+from netbpf.records import dataclass
 
 
 class DialectLowering:

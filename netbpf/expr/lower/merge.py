@@ -10,8 +10,6 @@ Depends on expr.nodes.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netbpf.expr.nodes import (
     AddressSet,
     BoolOp,
@@ -29,6 +27,7 @@ from netbpf.expr.nodes import (
     PortRange,
     Primitive,
 )
+from netbpf.records import replace
 
 
 def merge_alternatives(expr: Expr) -> Expr:

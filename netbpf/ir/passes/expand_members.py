@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from netbpf.ir.fresh import Fresh
@@ -26,6 +25,7 @@ from netbpf.ir.program import (
     Reg,
     Terminator,
 )
+from netbpf.records import replace
 
 Range = tuple[int, int]
 

@@ -9,10 +9,10 @@ table or a search, and a machine with one accumulator loads each register once.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from netbpf.errors import Span
 from netbpf.ir.program import Block, Branch, Cmp, Label, Member, Program, Reg
+from netbpf.records import replace
 
 Members = tuple[tuple[int, int], ...]
 

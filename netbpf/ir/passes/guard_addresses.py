@@ -8,7 +8,6 @@ and offset wraps in the IR, and is computed as such before it is asked for its s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from netbpf.errors import Span
 from netbpf.ir.fresh import Fresh
@@ -29,6 +28,7 @@ from netbpf.ir.program import (
     Return,
     Verdict,
 )
+from netbpf.records import replace
 
 LIMIT = 1 << 31
 """The first address that is negative."""

@@ -6,7 +6,6 @@ by 31 at most, and beside it the result is 0, as the IR has it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeGuard
 
 from netbpf.ir.fresh import Fresh
@@ -22,6 +21,7 @@ from netbpf.ir.program import (
     Jump,
     Program,
 )
+from netbpf.records import replace
 
 
 def guard_shifts(program: Program) -> Program:

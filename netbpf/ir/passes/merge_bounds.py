@@ -9,7 +9,6 @@ no check of their own; targets whose loads check themselves drop the Bound again
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from netbpf.ir.extent import (
     Extents,
@@ -22,6 +21,7 @@ from netbpf.ir.extent import (
 )
 from netbpf.ir.intervals import Interval, intervals
 from netbpf.ir.program import Block, Bound, Insn, Label, Program, Reg
+from netbpf.records import replace
 
 
 def merge_bounds(program: Program) -> Program:

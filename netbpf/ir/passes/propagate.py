@@ -13,8 +13,6 @@ is used in the same walk.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netbpf.ir.expressions import Assignment, definitions
 from netbpf.ir.extent import proof
 from netbpf.ir.facts import Facts
@@ -34,6 +32,7 @@ from netbpf.ir.program import (
     Terminator,
     Verdict,
 )
+from netbpf.records import replace
 
 _STEPS_PER_BLOCK = 16
 """How many blocks threading may pass, for each that there is: so it never takes quadratic time."""

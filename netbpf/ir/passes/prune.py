@@ -8,7 +8,6 @@ say so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from netbpf.ir.extent import (
     Extents,
@@ -33,6 +32,7 @@ from netbpf.ir.program import (
     reads,
     written,
 )
+from netbpf.records import replace
 
 Place = tuple[Label, int]
 """An instruction, by its block and its index there."""

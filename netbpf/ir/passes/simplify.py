@@ -6,7 +6,6 @@ Used by `propagate`, which knows them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from netbpf.ir.expressions import Assignment
 from netbpf.ir.facts import Facts
@@ -24,6 +23,7 @@ from netbpf.ir.program import (
     Load,
     Reg,
 )
+from netbpf.records import replace
 
 _SYMMETRIC = frozenset({AluOp.ADD, AluOp.MUL, AluOp.AND, AluOp.OR, AluOp.XOR})
 _NEUTRAL = {

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from netbpf.ir.expressions import expression
 from netbpf.ir.passes.unreachable import drop_unreachable
@@ -25,6 +24,7 @@ from netbpf.ir.program import (
     Return,
     Terminator,
 )
+from netbpf.records import replace
 
 
 def straighten(program: Program) -> Program:

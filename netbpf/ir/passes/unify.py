@@ -7,8 +7,6 @@ then repeated go in `propagate`. Joins keep their names.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netbpf.ir.expressions import Assignment, definitions, expression
 from netbpf.ir.program import (
     Alu,
@@ -24,6 +22,7 @@ from netbpf.ir.program import (
     Reg,
     Terminator,
 )
+from netbpf.records import replace
 
 SYMMETRIC = frozenset({AluOp.ADD, AluOp.MUL, AluOp.AND, AluOp.OR, AluOp.XOR})
 

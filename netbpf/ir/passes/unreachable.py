@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netbpf.ir.program import Program
+from netbpf.records import replace
 
 
 def drop_unreachable(program: Program) -> Program:

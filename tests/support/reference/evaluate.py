@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from netbpf.expr import nodes
 from netbpf.expr.environment import Environment
 from netbpf.expr.nodes import BoolOp, Chain, Expr, FragmentKind, Inner, Not, Tunnel, TunnelTest
 from netbpf.ir.interp import Packet
+from netbpf.records import dataclass, replace
 from tests.support.reference.headers import UndecidableError, View, ip_of
 from tests.support.reference.primitives import (
     broadcast,

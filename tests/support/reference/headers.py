@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass, replace
 
 TAGS = (0x8100, 0x88A8, 0x9100)
 TAGS_SEEN_THROUGH = 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from netbpf.expr.nodes import (
     AddressSet,
@@ -23,6 +22,7 @@ from netbpf.expr.nodes import (
     ProtoNumber,
 )
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from tests.support.reference.headers import (
     EXTENSIONS,
     IPV4,

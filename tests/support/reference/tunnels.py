@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netbpf.expr.nodes import Tunnel, TunnelTest
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from tests.support.reference.headers import (
     ETHERNET,
     IPV4,

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from netbpf.elf.write import write_object
 from netbpf.errors import UsageError
 from netbpf.ir.program import Program
 from netbpf.ir.text import parse
+from netbpf.records import replace
 from netbpf.spec import Action, Key, MapSpec, ProgramSpec, Target
 from netbpf.uapi.bpf import MapType
 from tests.support.tools import require_tool

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from netbpf.errors import InputError
 from netbpf.objects.kept import Kept, decode, encode
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from netbpf.spec import Action, CounterLayout, CounterTable, Key, Target
 
 WHOLE = Kept(

@@ -7,7 +7,6 @@ Depends on lower.layers and the other files of this package.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from netbpf.errors import ExpressionError, Span
 from netbpf.expr.lower.common.decnet import decnet_address, decnet_is
@@ -41,6 +40,7 @@ from netbpf.expr.nodes import (
 from netbpf.ir.program import U32
 from netbpf.proto.ip import IpProtocol
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass
 
 MAC_CONTEXT = "link host XX:XX:XX:XX:XX:XX"
 

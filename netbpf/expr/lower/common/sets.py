@@ -8,13 +8,13 @@ Depends on ir.builder and common.tests.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from netbpf.expr.lower.common.tests import every, masked, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.nodes import Direction
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Cmp, Label, Reg
+from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

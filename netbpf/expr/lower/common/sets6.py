@@ -12,13 +12,13 @@ Depends on ir.builder and common.tests.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from netbpf.expr.lower.common.sets import Range, merged
 from netbpf.expr.lower.common.tests import every, field_is, some
 from netbpf.expr.lower.layers import Layers, Test
 from netbpf.expr.nodes import Direction
 from netbpf.ir.program import U32, Label, Reg
+from netbpf.records import dataclass
 
 SMALL = 8
 """Up to this many elements, each is compared by itself."""

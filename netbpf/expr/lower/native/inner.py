@@ -9,8 +9,6 @@ Depends on native.tunnels.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.common.tests import go_on, refuse
 from netbpf.expr.lower.native import tunnels
@@ -24,6 +22,7 @@ from netbpf.proto import tunnel as facts
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.ip import DESTINATION_PORT, IpProtocol
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 
 DEEPEST = 4
 """`inner` within `inner`."""

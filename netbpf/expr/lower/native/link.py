@@ -9,8 +9,6 @@ Depends on native.scope, ir.builder, proto.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netbpf.expr.lower.arith import FARTHEST, Origin
 from netbpf.expr.lower.native.scope import Content, Scope
 from netbpf.ir.builder import Builder
@@ -18,6 +16,7 @@ from netbpf.ir.program import AluOp, Cmp, MetaField, Reg
 from netbpf.proto.ethertype import TAG_TYPES, EtherType
 from netbpf.proto.linktype import LinkType
 from netbpf.proto.tunnel import TAG_LENGTH
+from netbpf.records import dataclass
 
 SOMEWHERE = FARTHEST // 2
 """No header starts farther out: those before it have been loaded."""

@@ -8,13 +8,13 @@ Depends on lower.arith, proto.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.nodes import TunnelTest
 from netbpf.ir.program import Reg
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass, replace
 
 
 class Content(Enum):

@@ -8,8 +8,6 @@ Depends on lower.frame, ir.builder and proto.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.arith import FARTHEST, Origin
 from netbpf.expr.lower.frame import Frame
@@ -17,6 +15,7 @@ from netbpf.ir.builder import Builder
 from netbpf.ir.program import AluOp, Cmp, Label, Reg, Verdict
 from netbpf.proto.ip import IPV4_VERSION, IPV6_LENGTH
 from netbpf.proto.linktype import LinkType
+from netbpf.records import dataclass
 
 SOMEWHERE = FARTHEST // 2
 """No offset that a tunnel's headers lead to is larger: their bytes have been loaded."""

@@ -11,7 +11,6 @@ Depends on ir.program.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 from netbpf.ir.program import (
     Block,
@@ -26,6 +25,7 @@ from netbpf.ir.program import (
     reads,
     written,
 )
+from netbpf.records import replace
 
 _Regs = frozenset[Reg]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from textwrap import dedent
 
 import pytest
@@ -15,6 +14,7 @@ from netbpf.ir.program import Program
 from netbpf.ir.text import parse
 from netbpf.objects import Program as LoadedProgram
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from netbpf.spec import Action, ProgramSpec, Target
 from netbpf.uapi.bpf import ProgFlag
 from tests.support.ebpf_vm import Vm
