@@ -104,8 +104,7 @@ def agree(dialect: Dialect, linktype: LinkType, frames: list[bytes], *, expressi
         except ExpressionError:
             continue  # refused, such as `vlan` on a link type that has none
         done += 1
-    print(
-        f"\nseed {SEED} {dialect.value} {linktype.name}: {pairs} pairs, {matched} matches; {dict(asked)}"
-    )
+    about = f"seed {SEED} {dialect.value} {linktype.name}"
+    print(f"\n{about}: {pairs} pairs, {matched} matches; {dict(asked)}")  # noqa: T201 - for -s
     assert not wrong, f"seed {SEED}: {len(wrong)} differences\n" + "\n".join(wrong[:20])
     assert 0 < matched < pairs, "the packets do not tell the expressions apart"
