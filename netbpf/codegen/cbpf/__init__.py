@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netbpf.asm.cbpf import MAX_INSNS, MEMORY_WORDS, check
-from netbpf.codegen.cbpf.evaluate import NoWordLeftError
+from netbpf.codegen.cbpf.evaluate import NoWordLeftError, Uses
 from netbpf.codegen.cbpf.layout import Code, assemble, order
 from netbpf.codegen.cbpf.select import MATCH, NO_MATCH, select
 from netbpf.codegen.cbpf.slots import allocate, must_keep, worth_keeping
@@ -20,7 +20,11 @@ from netbpf.ir.passes.guard_addresses import guard_addresses
 from netbpf.ir.passes.guard_shifts import guard_shifts
 from netbpf.ir.program import Block, Member, Program, Reg
 from netbpf.proto.linktype import LinkType
+from netbpf.records import replace
 from netbpf.spec import ClassicFilter
+
+_ATTEMPTS = 4
+"""How often to look for more that is worth a word of M[]."""
 
 
 def generate(
@@ -50,32 +54,39 @@ def generate(
 
 
 def _translate(program: Program, blocks: Sequence[Block], known: Values) -> list[Code]:
-    """Translate every block; keep more in M[] if that makes the code shorter."""
+    """Translate every block; keep more in M[] for as long as that makes the code shorter."""
     kept = must_keep(known, blocks)
-    plain = _attempt(blocks, known, kept)
-    if plain is None:
+    best = _attempt(blocks, known, kept)
+    if best is None:
         raise _too_big(
             program, f"more intermediate values than the {MEMORY_WORDS} words of memory hold"
         )
-    codes, computed = plain
-    more = worth_keeping(known, computed) - kept
-    if more:
-        other = _attempt(blocks, known, kept | more)
-        if other is not None and _size(other[0]) < _size(codes):
-            codes = other[0]
-    return codes
+    for _ in range(_ATTEMPTS):
+        codes, uses = best
+        more = worth_keeping(known, uses.computed) - kept
+        kept = kept | more
+        other = _attempt(blocks, known, kept) if more else None
+        if other is None or _size(other[0]) >= _size(codes):
+            break
+        best = other
+    return best[0]
 
 
 def _attempt(
     blocks: Sequence[Block], known: Values, kept: set[Reg]
-) -> tuple[list[Code], dict[Reg, int]] | None:
+) -> tuple[list[Code], Uses] | None:
+    """Translate every block with these registers in M[]; None if there is no room."""
     slots = allocate(blocks, kept)
     if slots is None:
         return None
     try:
-        return select(blocks, known, slots)
+        codes, uses = select(blocks, known, slots)
+        unread = slots.words.keys() - uses.remembered
+        if unread:
+            codes, _ = select(blocks, known, replace(slots, unread=frozenset(unread)))
     except NoWordLeftError:
         return None
+    return codes, uses
 
 
 def _size(codes: Sequence[Code]) -> int:

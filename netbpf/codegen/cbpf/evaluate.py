@@ -3,15 +3,16 @@
 A register is taken from where it is (A, X, a word of M[]) or computed again from its expression.
 The operand that takes more is computed first, down a chain; only the lesser one recurses. So depth
 grows with the logarithm of an expression's size, and as many words of M[] hold intermediate values.
-Depends on asm.cbpf, ir and codegen.cbpf.values.
+Depends on asm.cbpf, ir and codegen.cbpf.{values, slots}.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from netbpf.asm.cbpf import Ancillary, Insn, Op
+from netbpf.codegen.cbpf.slots import Slots
 from netbpf.codegen.cbpf.values import Values
 from netbpf.errors import Span
 from netbpf.ir.expressions import Assignment
@@ -73,31 +74,43 @@ def meet(states: Iterable[State]) -> State:
     )
 
 
+class Uses:
+    """How often each register was computed from its expression, and which came from M[]."""
+
+    def __init__(self) -> None:
+        self.computed: Counter[Reg] = Counter()
+        self.remembered: set[Reg] = set()
+
+    def add(self, other: Uses) -> None:
+        """Count what another counted, too."""
+        self.computed.update(other.computed)
+        self.remembered |= other.remembered
+
+
 class Evaluator:
     """The code of one block so far, and what A and X hold after it.
 
-    `words` are the registers that are kept in M[], `free` the words for intermediate values.
-    `computed` counts how often each register was computed from its expression.
+    `free` are the words of M[] that intermediate values may have.
     """
 
-    def __init__(
-        self, values: Values, words: Mapping[Reg, int], free: Iterable[int], state: State
-    ) -> None:
+    def __init__(self, values: Values, slots: Slots, free: Iterable[int], state: State) -> None:
         self.body: list[tuple[Insn, Span | None]] = []
         self.a = state.a
         self.x = state.x
         self.proved = dict(state.proved)
         self.done = set(state.a | state.x)  # whose expressions were executed on the way
-        self.computed: Counter[Reg] = Counter()
+        self.uses = Uses()
         self._values = values
-        self._words = words
+        self._slots = slots
+        self._words = slots.words
         self._free = list(free)
         self.span: Span | None = None  # of whatever has none of its own
 
     def clone(self) -> Evaluator:
         """Return a copy to try something with."""
-        other = Evaluator(self._values, self._words, self._free, State(self.a, self.x, self.proved))
-        other.body, other.done, other.computed = [*self.body], {*self.done}, self.computed.copy()
+        other = Evaluator(self._values, self._slots, self._free, self.state())
+        other.body, other.done = [*self.body], {*self.done}
+        other.uses.add(self.uses)
         return other
 
     def state(self) -> State:
@@ -117,14 +130,15 @@ class Evaluator:
             self._follow(first, [(insn, first)])
 
     def keep(self, insn: Assignment) -> None:
-        """Compute a register that has a word of M[], and store it there."""
-        word = self._words[insn.dst]
+        """Compute a register that has a word of M[], and store it there if it is read there."""
+        store = Op.ST
         if isinstance(insn, Copy) and insn.src in self.x and insn.src not in self.a:
             self.x |= {insn.dst}
-            self.emit(Op.STX, word, insn.span)
-            return
-        self.compute(insn)
-        self.emit(Op.ST, word, insn.span)
+            store = Op.STX
+        else:
+            self.compute(insn)
+        if insn.dst not in self._slots.unread:
+            self.emit(store, self._words[insn.dst], insn.span)
 
     def probe(self, bound: Bound) -> None:
         """Load the last byte of a Bound, and forget it."""
@@ -175,6 +189,7 @@ class Evaluator:
             self.a = self.x
         elif reg in self._words:
             self.emit(Op.LD_MEM, self._words[reg])
+            self.uses.remembered.add(reg)
             self.a = frozenset({reg})
         elif self._values.header_length(reg) is not None:
             self._put_x(reg)
@@ -217,7 +232,7 @@ class Evaluator:
                 self.emit(_ALU[insn.op][1])
             self.a = frozenset({insn.dst})
         self.done.add(insn.dst)
-        self.computed[insn.dst] += 1
+        self.uses.computed[insn.dst] += 1
         self.span = outer
 
     def _load(self, insn: Load) -> None:
@@ -323,6 +338,7 @@ class Evaluator:
         offset = self._values.header_length(reg)
         if reg in self._words:
             self.emit(Op.LDX_MEM, self._words[reg])
+            self.uses.remembered.add(reg)
         elif offset is not None:
             self.emit(Op.LDX_MSH, offset)
             widen(self.proved, None, offset + 1)

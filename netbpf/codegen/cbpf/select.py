@@ -9,11 +9,10 @@ Depends on asm.cbpf, ir, and codegen.cbpf.{layout, slots, values, evaluate}.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from netbpf.asm.cbpf import Op
-from netbpf.codegen.cbpf.evaluate import OUTGOING, Evaluator, State, meet
+from netbpf.codegen.cbpf.evaluate import OUTGOING, Evaluator, State, Uses, meet
 from netbpf.codegen.cbpf.layout import Code, Goto, Test
 from netbpf.codegen.cbpf.slots import Slots
 from netbpf.codegen.cbpf.values import Values
@@ -34,7 +33,6 @@ from netbpf.ir.program import (
     Meta,
     MetaField,
     Program,
-    Reg,
     Return,
     Terminator,
     Verdict,
@@ -52,20 +50,15 @@ _JUMPS = {
 }
 
 
-def select(
-    blocks: Sequence[Block], values: Values, slots: Slots
-) -> tuple[list[Code], Counter[Reg]]:
-    """Return each block's code, and how often each register was computed.
-
-    Raises NoWordLeftError.
-    """
+def select(blocks: Sequence[Block], values: Values, slots: Slots) -> tuple[list[Code], Uses]:
+    """Return each block's code, and what it does with the registers. Raises NoWordLeftError."""
     needed = needed_extents(Program(tuple(blocks)), values.ranges)
     arriving: dict[Label, list[State]] = {blocks[0].label: [State()]}
     codes: list[Code] = []
-    computed: Counter[Reg] = Counter()
+    uses = Uses()
     for block in blocks:
         state = meet(arriving.pop(block.label))
-        evaluator = Evaluator(values, slots.words, slots.free[block.label], state)
+        evaluator = Evaluator(values, slots, slots.free[block.label], state)
         obligations = _Obligations(values, needed_after(block, needed))
         for insn in block.insns:
             if not isinstance(insn, Bound) and insn.dst in slots.words:
@@ -75,10 +68,10 @@ def select(
         evaluator = obligations.meet(evaluator, block.term)
         end = _end(block.term, evaluator, values)
         codes.append(Code(block.label, tuple(evaluator.body), end))
-        computed += evaluator.computed
+        uses.add(evaluator.uses)
         for target in block.targets():
             arriving.setdefault(target, []).append(evaluator.state())
-    return codes, computed
+    return codes, uses
 
 
 class _Obligations:
@@ -98,22 +91,40 @@ class _Obligations:
             self._open.append(insn)
 
     def meet(self, evaluator: Evaluator, term: Terminator) -> Evaluator:
-        """Return an evaluator that has met all of them, so that the terminator costs the least.
+        """Return an evaluator that has met all of them once it computes the terminator's operands.
 
-        Computing the terminator's operands meets some; the others have to come before it.
+        What these do not meet has to come before them. Should that change how they are computed,
+        so that they meet less, everything comes before them.
         """
+        farthest_first = sorted(self._open, key=self._end, reverse=True)
+        left = self._left(farthest_first, evaluator, term)
+        if left:
+            eager = evaluator.clone()
+            self._execute(left, eager)
+            if self._left(farthest_first, eager, term):
+                self._execute(farthest_first, evaluator)
+            else:
+                evaluator = eager
+        return evaluator
+
+    def _left(self, insns: list[Insn], evaluator: Evaluator, term: Terminator) -> list[Insn]:
+        """Return what the terminator's operands would leave unmet."""
         trial = evaluator.clone()
         _operands(term, trial)
-        if all(self._is_met(insn, trial) for insn in self._open):
-            return evaluator
-        for insn in self._open:
+        return [insn for insn in insns if not self._is_met(insn, trial)]
+
+    def _execute(self, insns: list[Insn], evaluator: Evaluator) -> None:
+        for insn in insns:
             if self._is_met(insn, evaluator):
                 continue
             if isinstance(insn, Bound):
                 evaluator.probe(insn)
             else:
                 evaluator.compute(insn)
-        return evaluator
+
+    def _end(self, insn: Insn) -> int:
+        extent = proof(insn, self._values.ranges)
+        return extent[1] if extent else 0
 
     def _is_met(self, insn: Insn, evaluator: Evaluator) -> bool:
         return self._proved(insn, evaluator.proved) or (

@@ -18,10 +18,15 @@ _DEAR = 16
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """The word of each register that is kept, and the words that are free within each block."""
+    """The word of each register that is kept, and the words that are free within each block.
+
+    `unread` are registers that turned out never to be read from their word, as A or X still held
+    them: they need not be stored.
+    """
 
     words: Mapping[Reg, int]
     free: Mapping[Label, tuple[int, ...]]
+    unread: frozenset[Reg] = frozenset()
 
 
 def must_keep(values: Values, blocks: Sequence[Block]) -> set[Reg]:
@@ -34,12 +39,15 @@ def must_keep(values: Values, blocks: Sequence[Block]) -> set[Reg]:
 
 
 def worth_keeping(values: Values, computed: Mapping[Reg, int]) -> set[Reg]:
-    """Return the registers that were computed so often that keeping them takes less code.
+    """Return registers that were computed so often that keeping them takes less code.
 
     Computing costs its instructions each time; keeping costs them once, a store, and then a load
-    each time.
+    each time. An operand of another such register is left for the next time: with that one kept, it
+    may not be computed as often.
     """
-    return {reg for reg, times in computed.items() if (times - 1) * (values.costs[reg] - 1) > 1}
+    often = {reg for reg, times in computed.items() if (times - 1) * (values.costs[reg] - 1) > 1}
+    inner = {reg for outer in often for reg in reads(values.single[outer]) if reg in often}
+    return often - inner
 
 
 def allocate(blocks: Sequence[Block], kept: set[Reg]) -> Slots | None:
