@@ -361,6 +361,15 @@ def test_qdisc_goes_with_our_last_filter(here: Namespace, veth: interface.Interf
         assert not clsact(here)
 
 
+def test_filter_that_is_refused_leaves_no_qdisc(here: Namespace, veth: interface.Interface) -> None:
+    with (
+        Program.load(returning(2, XDP)) as wrong,
+        pytest.raises(KernelError, match="cannot add the filter"),
+    ):
+        tc.attach_lasting(wrong, veth, Target.TC)
+    assert not clsact(here)
+
+
 def test_foreign_qdisc_stays(here: Namespace, veth: interface.Interface) -> None:
     here.run("tc", "qdisc", "add", "dev", "veth0", "clsact")
     with Program.load(returning(-1, CLS)) as p:
