@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -120,6 +119,8 @@ def _write_object(code: ClassicFilter | ProgramSpec, path: str) -> None:
 
     assert isinstance(code, ProgramSpec)
     content = write_object(code)
+    from pathlib import Path  # not above: it takes as long to import as an expression to compile
+
     try:
         Path(path).write_bytes(content)
     except OSError as error:

@@ -70,9 +70,9 @@ def program() -> None:
     """tcpdump's words, run in the kernel at any network hook."""
 
 
-def main() -> NoReturn:
-    """Run the command line of this process and exit."""
-    code = run(sys.argv[1:])
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, by default that of this process, and exit."""
+    code = run(sys.argv[1:] if arguments is None else arguments)
     if code == 0:
         code = _flush()
     if code != 0:

@@ -18,7 +18,6 @@ Depends on errors and ir.program.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from netbpf.errors import IrError, Span
@@ -109,6 +108,8 @@ def parse(text: str) -> Program:
     if label is not None:
         raise IrError(f"{label}: the block has no end")
     outputs = tuple(Reg(word) for word in head.get("outputs", "").split())
+    import json
+
     return Program(tuple(blocks), json.loads(head.get("text", '""')), outputs)
 
 
@@ -117,6 +118,8 @@ def parse(text: str) -> Program:
 
 def _lines(program: Program, spans: bool) -> Iterator[str]:
     if program.text:
+        import json  # not above: it costs more start-up time than the rest of the IR
+
         yield f"text {json.dumps(program.text)}"
     if program.outputs:
         yield f"outputs {' '.join(program.outputs)}"
