@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from netbpf.asm.cbpf import MEMORY_WORDS
 from netbpf.codegen.cbpf.values import Values
-from netbpf.ir.program import Block, Label, Reg, reads, written
+from netbpf.ir.program import Block, Label, Reg, Terminator, reads, written
 from netbpf.records import dataclass
 
 _DEAR = 16
@@ -51,42 +52,72 @@ def worth_keeping(values: Values, computed: Mapping[Reg, int]) -> set[Reg]:
 
 
 def allocate(blocks: Sequence[Block], kept: set[Reg]) -> Slots | None:
-    """Give every kept register a word from its first assignment to its last use, or None."""
-    first, last = _lifetimes(blocks, kept)
+    """Give every kept register a word that no other needs where this one lives, or None.
+
+    A walk over headers has many joins, of which few live at once: so what counts is where each is
+    really needed, block by block, and not its first and last place in the listing.
+    """
+    living = _living(blocks, kept)
     words: dict[Reg, int] = {}
-    ends: list[int] = [-1] * MEMORY_WORDS  # the last block in which each word is in use
-    free: dict[Label, tuple[int, ...]] = {}
-    starting: dict[int, list[Reg]] = {}
-    for reg, at in first.items():
-        starting.setdefault(at, []).append(reg)
-    for index, block in enumerate(blocks):
-        for reg in starting.get(index, ()):
-            word = next((w for w, end in enumerate(ends) if end < index), None)
-            if word is None:
-                return None
-            words[reg] = word
-            ends[word] = max(last.get(reg, index), index)
-        free[block.label] = tuple(w for w, end in enumerate(ends) if end < index)
+    beside: dict[Reg, set[Reg]] = {}
+    for regs in living.values():
+        for reg in regs:
+            beside.setdefault(reg, set()).update(regs)
+    for reg, others in beside.items():
+        taken = {words[other] for other in others if other in words}
+        word = next((w for w in range(MEMORY_WORDS) if w not in taken), None)
+        if word is None:
+            return None
+        words[reg] = word
+    free = {}
+    for label, regs in living.items():
+        taken = {words[reg] for reg in regs}
+        free[label] = tuple(w for w in range(MEMORY_WORDS) if w not in taken)
     return Slots(words, free)
 
 
-def _lifetimes(blocks: Sequence[Block], kept: set[Reg]) -> tuple[dict[Reg, int], dict[Reg, int]]:
-    """Return the block of each kept register's first assignment, and that of its last use.
+def _living(blocks: Sequence[Block], kept: set[Reg]) -> dict[Label, dict[Reg, None]]:
+    """Return the kept registers that live in each block, in an order that depends on nothing else.
 
-    A register that is not kept is computed where it is used, so its operands are used there.
+    A register that is not kept is computed where it is used, so its operands are used there; and
+    where it is assigned, if it is a load that may end the program.
     """
-    first: dict[Reg, int] = {}
-    last: dict[Reg, int] = {}
-    for index, block in reversed(list(enumerate(blocks))):
-        for reg in reads(block.term):
-            last.setdefault(reg, index)
-        for insn in reversed(block.insns):
-            dst = written(insn)
-            until = index
+    through = _Operands(blocks, kept)
+    entering: dict[Label, dict[Reg, None]] = {}
+    living: dict[Label, dict[Reg, None]] = {}
+    for block in reversed(blocks):
+        live: dict[Reg, None] = {}
+        for target in block.targets():
+            live.update(entering[target])
+        inside = dict(live)
+        for node in (block.term, *reversed(block.insns)):
+            dst = written(node) if not isinstance(node, Terminator) else None
             if dst is not None and dst in kept:
-                first[dst] = index
-            elif dst is not None:
-                until = last.get(dst, index)
-            for reg in reads(insn):
-                last[reg] = max(last.get(reg, until), until)
-    return first, last
+                live.pop(dst, None)
+                inside[dst] = None
+            used = dict.fromkeys(chain.from_iterable(map(through.kept, reads(node))))
+            live.update(used)
+            inside.update(used)
+        entering[block.label], living[block.label] = live, inside
+    return {block.label: living[block.label] for block in blocks}
+
+
+class _Operands:
+    """Which kept registers it takes to compute a register."""
+
+    def __init__(self, blocks: Sequence[Block], kept: set[Reg]) -> None:
+        self._found: dict[Reg, tuple[Reg, ...]] = {}
+        for block in blocks:
+            for insn in block.insns:
+                dst = written(insn)
+                if dst is None or dst in self._found:
+                    continue
+                if dst in kept:
+                    self._found[dst] = (dst,)
+                else:
+                    operands = chain.from_iterable(self._found[reg] for reg in reads(insn))
+                    self._found[dst] = tuple(dict.fromkeys(operands))
+
+    def kept(self, reg: Reg) -> tuple[Reg, ...]:
+        """Return them, in the order of their use; a kept register is its own."""
+        return self._found[reg]
