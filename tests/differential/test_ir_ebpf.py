@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netbpf.codegen.ebpf import generate
+from netbpf.codegen.ebpf import generate, ranges
 from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import MetaField, Program, Verdict
@@ -69,6 +69,14 @@ def at_hook(rng: random.Random, hook: Hook) -> tuple[Packet, Skb]:
     return packet, Skb(packet.ifindex, pkt_type, packet.vlan)
 
 
+@pytest.fixture(params=[False, True], ids=["", "blurred"])
+def _blurred(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blur few joins as many are (codegen.ebpf.ranges)."""
+    if request.param:
+        monkeypatch.setattr(ranges, "_FEW_JOINS", 0)
+
+
+@pytest.mark.usefixtures("_blurred")
 @pytest.mark.parametrize("hook", HOOKS, ids=name)
 def test_a_strict_machine_agrees(hook: Hook) -> None:
     verdicts: Counter[Verdict] = Counter()
@@ -138,6 +146,7 @@ def with_outputs(rng: random.Random, words: int) -> Program:
 
 
 @pytest.mark.root
+@pytest.mark.usefixtures("_blurred")
 @pytest.mark.parametrize("hook", HOOKS[:3], ids=name)
 def test_the_kernel_agrees_on_whole_packets(hook: Hook) -> None:
     verdicts: Counter[Verdict] = Counter()

@@ -17,11 +17,10 @@ from netbpf.codegen.ebpf import sets
 from netbpf.codegen.ebpf.access import DATA, FARTHEST, Access, Base
 from netbpf.codegen.ebpf.byteorder import on_wire, swap
 from netbpf.codegen.ebpf.operands import Operands
-from netbpf.codegen.ebpf.ranges import joins, upper_bounds
+from netbpf.codegen.ebpf.ranges import blurred, upper_bounds
 from netbpf.codegen.ebpf.regalloc import allocate
 from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.ebpf.steps import Address, Node, base_of, flatten, step
-from netbpf.codegen.ebpf.webs import split_webs
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import CodeSizeError, Span
 from netbpf.ir.program import (
@@ -79,7 +78,7 @@ def emit(asm: Assembler, program: Program, access: Access, setting: Setting) -> 
 
     Raises CodeSizeError where more values are needed at once than the stack has room for.
     """
-    program = access.prepare(split_webs(program))
+    program = access.prepare(program)
     limits = upper_bounds(program)
     nodes = list(flatten(program, access, limits))
     allocation = allocate(
@@ -114,7 +113,7 @@ class _Emitter:
         self._setting = setting
         self._operands = operands
         self._limits = limits
-        self._joins = joins(program)
+        self._blurred = blurred(program)
         self._outputs = program.outputs
         self._order = on_wire(program) if access.raw else {}
         self._entry = program.blocks[0].label
@@ -277,8 +276,8 @@ class _Emitter:
     # -- beneath ---------------------------------------------------------------------------------
 
     def _done(self, reg: Reg, dst: int) -> None:
-        """Settle a value that was computed in `dst`; what is assigned to a join is blurred."""
-        if reg in self._joins:
+        """Settle a value that was computed in `dst`; what is assigned to a join may be blurred."""
+        if reg in self._blurred:
             self._asm.emit(ebpf.load(8, 1, FRAME_POINTER, ZERO))
             self._asm.emit(ebpf.alu32_reg(ebpf.Alu.XOR, dst, 1))
             if self._limits[reg] <= FARTHEST:

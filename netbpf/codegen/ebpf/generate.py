@@ -21,14 +21,15 @@ from netbpf.asm.ebpf import FRAME_POINTER, Jmp
 from netbpf.codegen.ebpf import counters
 from netbpf.codegen.ebpf.access import DATA, DATA_END, Access, Classic, Copying, Direct
 from netbpf.codegen.ebpf.emit import Setting, emit
-from netbpf.codegen.ebpf.ranges import joins
+from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.sets import Tables
 from netbpf.codegen.ebpf.stack import ZERO, Frame
+from netbpf.codegen.ebpf.webs import split_webs
 from netbpf.codegen.hooks.hook import CTX, Hook
 from netbpf.errors import CodeSizeError, IrError, Span, UsageError
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.unreachable import drop_unreachable
-from netbpf.ir.program import U32, Bound, Branch, Load, Member, Program
+from netbpf.ir.program import U32, Bound, Branch, Load, Member, MetaField, Program
 from netbpf.proto.linktype import LinkType
 from netbpf.records import dataclass, replace
 from netbpf.spec import Action, CounterLayout, Key, ProgramSpec, Target
@@ -59,8 +60,8 @@ def generate(
     hold `capacity` entries. Without `counting` a socket program returns `snaplen` or 0.
     Raises CodeSizeError, and UsageError where the hook cannot do the action.
     """
-    program = _with_trees(replace(program, outputs=()))
-    keys = {key: _with_trees(lookup) for key, lookup in (keys or {}).items()}
+    program = _prepared(replace(program, outputs=()))
+    keys = {key: _prepared(lookup) for key, lookup in (keys or {}).items()}
     if counting and hook.target is Target.SOCKET and action is not Action.COUNT:
         raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
     if keys and not counting:
@@ -131,7 +132,7 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
     frame = Frame(tuple(counters.KEY_WORDS[key] for key in plan.keys))
     match, no_match = asm.label(), asm.label()
     asm.emit(ebpf.mov_reg(CTX, 1))
-    if any(map(joins, (plan.program, *plan.keys.values()))):
+    if any(map(blurred, (plan.program, *plan.keys.values()))):
         _hide_zero(asm, plan.hook)
     effect = plan.layout is not None and plan.action is Action.PASS
     setting = Setting(plan.hook, match, no_match, frame, plan.tables)
@@ -151,9 +152,12 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
 
 
 def _hide_zero(asm: Assembler, hook: Hook) -> None:
-    """Leave a 0 on the stack that the verifier takes for any 16 bits; see codegen.ebpf.ranges."""
-    asm.emit(ebpf.load(4, 0, CTX, hook.queue), ebpf.alu64(ebpf.Alu.RSH, 0, 16))
-    asm.emit(ebpf.store(8, FRAME_POINTER, ZERO, 0))
+    """Leave a 0 on the stack that the verifier takes for any number; see codegen.ebpf.ranges.
+
+    It is a number that is not known, and the same number, in a bitwise exclusive or.
+    """
+    asm.emit(*hook.meta[MetaField.IFINDEX](0), ebpf.mov_reg(1, 0))
+    asm.emit(ebpf.alu64_reg(ebpf.Alu.XOR, 1, 0), ebpf.store(8, FRAME_POINTER, ZERO, 1))
 
 
 def _emit_keys(asm: Assembler, plan: _Plan, layout: CounterLayout, frame: Frame) -> None:
@@ -201,9 +205,9 @@ def _go_on_if_paged(asm: Assembler, setting: Setting) -> None:
     asm.place(paged)
 
 
-def _with_trees(program: Program) -> Program:
-    """Turn small sets into trees of comparisons; large ones are looked up in tables."""
-    return drop_unreachable(expand_members(program, most=_LARGEST_TREE))
+def _prepared(program: Program) -> Program:
+    """Turn small sets into trees of comparisons, and separate the lives of values."""
+    return split_webs(drop_unreachable(expand_members(program, most=_LARGEST_TREE)))
 
 
 def _leave(asm: Assembler, code: int) -> None:

@@ -6,9 +6,9 @@ subtractions, divisions), neither does this.
 
 A *join* is a register that different paths give different values: the network header's offset
 behind zero, one or two tags. The verifier follows each value by itself, through everything behind
-it, and a few joins in a row are more than it has patience for. So generated code blurs what is
-assigned to a join (codegen.ebpf.emit): it stays the same number, but all that the verifier knows of
-it afterwards is how many bits it has, and its paths meet again.
+it, and many joins in a row (a walk over IPv6 extension headers) are more than it has patience for.
+There generated code blurs what is assigned to a join (codegen.ebpf.emit): it stays the same number,
+but all that the verifier knows of it afterwards is how many bits it has, and its paths meet again.
 Depends on ir.program.
 """
 
@@ -31,13 +31,16 @@ from netbpf.ir.program import (
     written,
 )
 
+_FEW_JOINS = 8  # what the verifier follows without ado
 
-def joins(program: Program) -> frozenset[Reg]:
-    """Return the registers that are assigned in more than one place."""
+
+def blurred(program: Program) -> frozenset[Reg]:
+    """Return the joins, if there are many: registers that are assigned in more than one place."""
     assigned = Counter(
         dst for block in program for insn in block.insns if (dst := written(insn)) is not None
     )
-    return frozenset(reg for reg, count in assigned.items() if count > 1)
+    joins = frozenset(reg for reg, count in assigned.items() if count > 1)
+    return joins if len(joins) > _FEW_JOINS else frozenset()
 
 
 def upper_bounds(program: Program) -> dict[Reg, int]:
@@ -46,14 +49,14 @@ def upper_bounds(program: Program) -> dict[Reg, int]:
     One pass is enough: what reaches a use stands before it, and a join takes the largest, with all
     the bits that this one has.
     """
-    blurred = joins(program)
+    vague = blurred(program)
     bounds: dict[Reg, int] = {}
     for block in program:
         for insn in block.insns:
             if isinstance(insn, Bound):
                 continue
             bound = max(bounds.get(insn.dst, 0), _bound(insn, bounds))
-            bounds[insn.dst] = (1 << bound.bit_length()) - 1 if insn.dst in blurred else bound
+            bounds[insn.dst] = (1 << bound.bit_length()) - 1 if insn.dst in vague else bound
     return bounds
 
 

@@ -2,7 +2,7 @@
 
 - scratch, 16 bytes: what load_bytes writes, a map's key, the words of a set's member
 - value, 16 bytes: a counter to insert
-- zero, 8 bytes: a 0 of which the verifier knows only that it has 16 bits
+- zero, 8 bytes: a 0 of which the verifier knows nothing
 - keys: the words of each, kept until all are known
 - slots: 8 bytes for each value that found no register
 """

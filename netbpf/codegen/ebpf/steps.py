@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from netbpf.asm import ebpf
 from netbpf.codegen.ebpf.access import Access
+from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.regalloc import Step
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import Span
@@ -54,10 +55,10 @@ def flatten(
 ) -> Iterator[tuple[Label, Node]]:
     """Yield everything in order, with an Address behind each assignment to a pointer's base.
 
-    A constant that is nothing but such a base goes into the Address.
+    A constant that is nothing but such a base goes into the Address, unless it is to be blurred.
     """
     bases: set[Reg | None] = set()
-    numbers: set[Reg] = set(program.outputs)  # values that are not only bases
+    numbers = {*program.outputs, *blurred(program)}  # values that are not only bases
     for block in program:
         numbers.update(reads(block.term))
         for insn in block.insns:
@@ -68,10 +69,11 @@ def flatten(
     for block in program:
         for insn in block.insns:
             dst = written(insn)
-            if not isinstance(insn, Const) or dst not in bases or dst in numbers:
+            alone = isinstance(insn, Const) and dst in bases and dst not in numbers
+            if not alone:
                 yield block.label, insn
             if dst is not None and dst in bases:
-                base = insn.value if isinstance(insn, Const) else dst
+                base = insn.value if isinstance(insn, Const) and alone else dst
                 yield block.label, Address(pointer(dst), base, insn.span)
         yield block.label, block.term
 

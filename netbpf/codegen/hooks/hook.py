@@ -35,9 +35,7 @@ class Hook:
 
     `linear` is None where packets are read with LD_ABS. `load_bytes` reads what is not in the
     linear part; None: such packets do not come here. `buffer_length` gives the bytes that
-    `load_bytes` can reach. `queue` is the offset of the context's u32 that numbers the packet's
-    queue: never above 0xffff, but the verifier does not know. `accept` and `drop` are the codes for
-    letting a packet go on, and not.
+    `load_bytes` can reach. `accept` and `drop` are the codes for letting a packet go on, and not.
     """
 
     target: Target
@@ -47,7 +45,6 @@ class Hook:
     linear: LinearPart | None
     load_bytes: Helper | None
     buffer_length: Code
-    queue: int
     meta: Mapping[MetaField, Code]
     accept: int
     drop: int

@@ -11,7 +11,6 @@ from netbpf.ir.program import MetaField
 
 LEN = 0
 PKT_TYPE = 4
-QUEUE_MAPPING = 12
 _VLAN_PRESENT = 20
 _VLAN_TCI = 24
 _VLAN_PROTO = 28

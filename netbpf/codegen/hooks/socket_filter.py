@@ -33,7 +33,6 @@ SOCKET = Hook(
     linear=None,
     load_bytes=Helper.SKB_LOAD_BYTES,
     buffer_length=skb.field(skb.LEN),
-    queue=skb.QUEUE_MAPPING,
     meta=skb.meta(outbound=_is_outgoing),
     accept=0,  # seen is all that a packet must be: none is copied to user space
     drop=0,

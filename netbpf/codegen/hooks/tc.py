@@ -25,7 +25,6 @@ TC = Hook(
     linear=LinearPart(skb.DATA, skb.DATA_END),
     load_bytes=Helper.SKB_LOAD_BYTES,
     buffer_length=skb.field(skb.LEN),
-    queue=skb.QUEUE_MAPPING,
     meta=skb.meta(outbound=lambda dst: (mov(dst, 0),)),
     accept=_TC_ACT_UNSPEC,
     drop=_TC_ACT_SHOT,

@@ -16,7 +16,6 @@ from netbpf.uapi.bpf import AttachType, ProgFlag, ProgType, XdpAction
 _DATA = 0
 _DATA_END = 4
 _INGRESS_IFINDEX = 12
-_RX_QUEUE_INDEX = 16
 
 
 def _linear_length(dst: int) -> tuple[Insn, ...]:
@@ -56,7 +55,6 @@ XDP = Hook(
     linear=LinearPart(_DATA, _DATA_END),
     load_bytes=Helper.XDP_LOAD_BYTES,
     buffer_length=_whole_length,
-    queue=_RX_QUEUE_INDEX,
     meta=_META,
     accept=XdpAction.PASS,
     drop=XdpAction.DROP,
@@ -71,7 +69,6 @@ XDP_LINEAR = Hook(
     linear=LinearPart(_DATA, _DATA_END),
     load_bytes=None,
     buffer_length=_linear_length,
-    queue=_RX_QUEUE_INDEX,
     meta={**_META, MetaField.LENGTH: _linear_length},
     accept=XdpAction.PASS,
     drop=XdpAction.DROP,
