@@ -22,7 +22,7 @@ from netbpf.errors import CodeSizeError, Span, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from netbpf.compile import Lowered, Options
+    from netbpf.compiler import Lowered, Options
     from netbpf.ir.interp import Step, Trace
     from netbpf.observe.capture import Record
     from netbpf.proto.linktype import LinkType
@@ -100,25 +100,26 @@ def _report(text: str, options: Options, lowered: Lowered) -> dict[str, Any]:
         "tree": [
             {"depth": row.depth, "is": row.label, **_place(row.span, text)} for row in rows
         ],
-        "listing": _listing(text, options),
+        **_listing(text, options),
         "warnings": [
             *lowered.warnings, *traps.warnings(lowered.expr, text, options.dialect)
         ],
     }  # fmt: skip
 
 
-def _listing(text: str, options: Options) -> list[dict[str, Any]]:
-    """Return the classic BPF code; none where the expression is too large for it."""
+def _listing(text: str, options: Options) -> dict[str, Any]:
+    """Return the classic BPF code, or why there is none."""
     from netbpf import compile as compiler
     from netbpf.asm import cbpf_listing
 
     try:
         code = compiler.compile_classic(text, options)
-    except CodeSizeError:
-        return []
+    except CodeSizeError as error:
+        return {"listing": [], "no_listing": error.message}
     lines = cbpf_listing.listing(code.insns)
     spans: Sequence[Span | None] = code.spans or (None,) * len(lines)
-    return [{"insn": line, **_place(span, text)} for line, span in zip(lines, spans, strict=True)]
+    pairs = zip(lines, spans, strict=True)
+    return {"listing": [{"insn": line, **_place(span, text)} for line, span in pairs]}
 
 
 def _packet_shape(number: int, record: Record, trace: Trace, text: str) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def _text(report: dict[str, Any]) -> list[str]:
         rows = [("  " + row["insn"].expandtabs(4), row["text"]) for row in report["listing"]]
         lines += [f"As classic BPF ({report['linktype']}):", *_columns(rows), ""]
     else:
-        lines += ["As classic BPF: too large; `netbpf compile --target xdp` shows eBPF", ""]
+        lines += [f"No classic BPF: {report['no_listing']}", ""]
     if report["warnings"]:
         lines += ["Mind that:", *(f"  - {warning}" for warning in report["warnings"]), ""]
     if "packet" in report:
