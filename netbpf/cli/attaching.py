@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netbpf.cli.options import Request
-    from netbpf.compile import Options
+    from netbpf.compiler import Options
     from netbpf.kernel.interface import Interface
     from netbpf.kernel.netns import Netns
     from netbpf.link.base import LastingLink, Link
@@ -160,7 +160,7 @@ def _attach(order: Order, interface: Interface, netns: Netns) -> Attachment:
 
 def _load(order: Order, options: Options) -> tuple[Program, ProgramSpec]:
     """Compile and load; before Linux 5.18 XDP programs cannot read multi-buffer packets."""
-    from netbpf import compile as compiler
+    from netbpf import compiler
     from netbpf.link import strays
     from netbpf.objects import Program
 
@@ -213,7 +213,7 @@ def _where(name: str, link: Link) -> Where:
 
 def _check_safety(order: Order, options: Options, interface: Interface) -> None:
     """Warn of what would be cut off; refuse to cut the session that the user sits in."""
-    from netbpf import compile as compiler
+    from netbpf import compiler
     from netbpf.cli import safety
 
     if order.action is Action.COUNT:

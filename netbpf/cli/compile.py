@@ -51,7 +51,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Turn EXPR into BPF code and print it."""
-    from netbpf import compile as compiler
+    from netbpf import compiler
     from netbpf.spec import Target
 
     if object_file is not None and target == "cbpf":

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from netbpf.observe.capture import Record
     from netbpf.proto.linktype import LinkType
 
-_TEXT_COLUMN = 52  # where the user's words stand in tables
+_LEFT_WIDTH = 64  # at most; the user's words stand to the right
 _TEXT_WIDTH = 46
 
 
@@ -58,7 +58,7 @@ def command(
     if capture is not None and number is not None:
         record = _packet(capture, number)
         linktype = linktype_of(record.linktype, capture)
-    from netbpf import compile as compiler
+    from netbpf import compiler
 
     options = request.options(linktype=linktype)
     lowered = compiler.to_ir(request.text, options)
@@ -109,7 +109,7 @@ def _report(text: str, options: Options, lowered: Lowered) -> dict[str, Any]:
 
 def _listing(text: str, options: Options) -> dict[str, Any]:
     """Return the classic BPF code, or why there is none."""
-    from netbpf import compile as compiler
+    from netbpf import compiler
     from netbpf.asm import cbpf_listing
 
     try:
@@ -195,6 +195,7 @@ def _packet_text(packet: dict[str, Any]) -> list[str]:
 
 def _columns(rows: Sequence[tuple[str, str]]) -> list[str]:
     """Set the user's words beside each line, where they change."""
+    width = min(_LEFT_WIDTH, max((len(left) for left, _ in rows), default=0))
     lines, before = [], None
     for left, text in rows:
         shown = text if len(text) <= _TEXT_WIDTH else text[: _TEXT_WIDTH - 1] + "…"
@@ -202,5 +203,5 @@ def _columns(rows: Sequence[tuple[str, str]]) -> list[str]:
             shown = '"' if shown else ""
         else:
             before = shown
-        lines.append(f"{left:{_TEXT_COLUMN}}  {shown}".rstrip())
+        lines.append(f"{left:{width}}  {shown}".rstrip())
     return lines

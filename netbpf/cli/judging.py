@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from netbpf import ir
-    from netbpf.compile import Options
+    from netbpf.compiler import Options
     from netbpf.observe.judge import Judge
 
 TARGETS = ("interp", "cbpf", "xdp", "tc", "socket")
@@ -46,7 +46,7 @@ class Judges:
             )
 
     def _make(self, linktype: int) -> Judge:
-        from netbpf import compile as compiler
+        from netbpf import compiler
 
         options = self._request.options(linktype=linktype_of(linktype, self._source))
         lowered = compiler.to_ir(self._request.text, options)
@@ -65,7 +65,7 @@ class Judges:
 
     def _load(self, options: Options, program: ir.program.Program) -> Judge:
         """Load the eBPF program of the target, and give it to the judge that can run it."""
-        from netbpf import compile as compiler
+        from netbpf import compiler
         from netbpf.codegen.hooks import hook_for
         from netbpf.objects import Program
         from netbpf.spec import ProgramSpec, Target

@@ -16,7 +16,7 @@ import click
 
 from netbpf import __version__
 from netbpf.cli import output
-from netbpf.errors import NetbpfError
+from netbpf.errors import NetbpfError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,18 @@ class Commands(click.Group):
         module = importlib.import_module(f"netbpf.cli.{_MODULES[cmd_name]}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; guess at what was meant where there is none."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            guesses = get_close_matches(args[0], COMMANDS, n=1)
+            meant = f"did you mean `netbpf {guesses[0]}`?" if guesses else "netbpf --help lists all"
+            raise UsageError(f"there is no command {args[0]!r}", remedy=meant)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""

@@ -13,7 +13,7 @@ from netbpf.errors import InputError, UsageError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from netbpf.compile import Options
+    from netbpf.compiler import Options
     from netbpf.expr.nodes import Identifier
     from netbpf.proto.linktype import LinkType
 
@@ -34,7 +34,7 @@ class Request(NamedTuple):
         self, *, linktype: LinkType | None = None, snaplen: int | None = None, live: bool = False
     ) -> Options:
         """Return the compiler's options. Raises InputError if a set's file cannot be read."""
-        from netbpf.compile import MAXIMUM_SNAPLEN, Options
+        from netbpf.compiler import MAXIMUM_SNAPLEN, Options
         from netbpf.expr.names import NoNames, SystemResolver
         from netbpf.expr.nodes import Dialect
         from netbpf.proto.linktype import LinkType

@@ -16,7 +16,7 @@ from collections import Counter
 
 import pytest
 
-from netbpf.compile import Options
+from netbpf.compiler import Options
 from netbpf.errors import ExpressionError
 from netbpf.expr.names import NoNames
 from netbpf.expr.nodes import Dialect

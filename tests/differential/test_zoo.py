@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netbpf import compile as compiler
+from netbpf import compiler
 from netbpf.expr.names import NoNames
 from netbpf.ir import interp
 from netbpf.ir.program import Program, Verdict

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netbpf import compile as compiler
+from netbpf import compiler
 from netbpf.expr.names import NoNames
 from netbpf.spec import Action, Target
 from tests.net.hooks import DROPPING, HOOKS, Attached, Hook, attached

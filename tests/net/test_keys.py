@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netbpf import compile as compiler
+from netbpf import compiler
 from netbpf.expr.names import NoNames
 from netbpf.observe.counters import FlowKey
 from netbpf.spec import Key

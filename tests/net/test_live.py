@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netbpf import compile as compiler
+from netbpf import compiler
 from netbpf.expr.names import NoNames
 from tests.net.hooks import HOOKS, Hook, attached, count
 from tests.net.wire import SENTINEL_FACTS, Wire, wire

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netbpf import compile as compiler
+from netbpf import compiler
 from netbpf.asm import ebpf
 from netbpf.expr.names import NoNames
 from netbpf.kernel import interface

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 
 from netbpf.codegen import cbpf, ebpf
 from netbpf.codegen.hooks import hook_for
-from netbpf.compile import Options, to_ir
+from netbpf.compiler import Options, to_ir
 from netbpf.errors import CodeSizeError, KernelError
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Program, Verdict

@@ -13,11 +13,15 @@ import socket
 import subprocess
 import time
 from contextlib import AbstractContextManager, ExitStack
+from errno import EPERM
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netbpf.errors import InputError, NotFoundError
+from netbpf.kernel import privilege
+from netbpf.kernel.errors import refused
 from netbpf.kernel.netns import NAMED, Netns
+from netbpf.uapi.capability import Cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +43,9 @@ class LabNetwork(AbstractContextManager["LabNetwork"]):
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
+        caps = (Cap.SYS_ADMIN, Cap.NET_ADMIN, Cap.NET_RAW)
+        if privilege.missing(caps):
+            raise refused(EPERM, command="unshare", doing="make network namespaces", caps=caps)
         _remove_stale()
         try:
             self._make()
@@ -72,7 +79,7 @@ class LabNetwork(AbstractContextManager["LabNetwork"]):
             self._wait_until_up()
 
     def _wait_until_up(self) -> None:
-        """Send empty frames until one gets through: a veth end loses what comes too early."""
+        """Wait for the carrier: what is sent before is lost."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             shown = _ip("-n", self.sender, "link", "show", DEVICE)

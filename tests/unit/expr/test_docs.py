@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from netbpf.compile import Options, to_ir
+from netbpf.compiler import Options, to_ir
 from netbpf.errors import ExpressionError
 from netbpf.expr.elements import parse_elements
 from netbpf.expr.names import SystemResolver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netbpf.compile import Options, to_ir
+from netbpf.compiler import Options, to_ir
 from netbpf.errors import ExpressionError, Span
 from netbpf.expr.elements import parse_elements
 from netbpf.expr.names import NoNames, Resolver
