@@ -81,7 +81,9 @@ class Extended(Generator):
 
     def _rare(self) -> str:
         rare = ["frag", "ip broadcast", "sctp[0:2] = 80", "icmp6[0] = 128", "udp[8] = 71",
-                "ip6[6] = 6", "ip[ip[0] & 0xf] > 2", "payload[len - 60] = 0"]  # fmt: skip
+                "ip6[6] = 6", "ip[ip[0] & 0xf] > 2", "payload[len - 60] = 0",
+                "ip[len - 60] = 69", "tcp[ip[0] - 89] = 69", "ip6[ip6[0] - 97] > 0",
+                "ip[-1] = 0"]  # fmt: skip
         if self.ethernet:
             rare += ["decnet host 1.1", "decnet src 1.1", "ether[12:2] = 0x800", "ether[14:4] > 9",
                      "ether[ip[0] & 0x1f:2] = 0x800", "ether[13:4] & 1 = 0", "ether[11:2] = 8",

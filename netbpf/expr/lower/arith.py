@@ -38,11 +38,15 @@ around, nor falls among the offsets at which kernels keep ancillary data."""
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where byte 0 of a header is: base + offset, with `most` the largest value of base."""
+    """Where byte 0 of a header is: base + offset, with `most` the largest value of base.
+
+    Nothing before `floor` can be reached by an index that wraps; None: whatever it wraps to.
+    """
 
     base: Reg | None
     offset: int
     most: int = 0
+    floor: Reg | int | None = None
 
 
 class Headers:
@@ -244,6 +248,8 @@ class Evaluation:
             total = self._compute(AluOp.ADD, base, index)
             assert not isinstance(total, int)
             base = total
+            if origin.floor is not None and self._largest(index) > FARTHEST:
+                self._no_nearer(base, origin.floor)
         if offset > FARTHEST:
             return self._nothing()
         if base is not None and self._largest(base) > FARTHEST and base != origin.base:
@@ -257,6 +263,14 @@ class Evaluation:
         beyond, within = self._builder.label("far"), self._builder.label("near")
         self._builder.branch(Cmp.GT, base, FARTHEST, beyond, within)
         self._builder.place(beyond)
+        self._builder.ret(Verdict.NO_MATCH)
+        self._builder.place(within)
+
+    def _no_nearer(self, base: Reg, floor: Reg | int) -> None:
+        """End with "no match" where a computed offset has wrapped to before its header."""
+        before, within = self._builder.label("far"), self._builder.label("near")
+        self._builder.branch(Cmp.GE, base, floor, within, before)
+        self._builder.place(before)
         self._builder.ret(Verdict.NO_MATCH)
         self._builder.place(within)
 

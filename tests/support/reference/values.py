@@ -109,7 +109,10 @@ def value(view: View, node: Arith) -> int:
         left, right = value(view, node.left), value(view, node.right)
         return compute(node.op.value, left, right)
     index = value(view, node.index)
-    return view.read((_start(view, node) + index) & U32, node.size)
+    at = (_start(view, node) + index) & U32
+    if at < _floor(view, node):
+        raise UndecidableError
+    return view.read(at, node.size)
 
 
 def compute(op: str, a: int, b: int) -> int:
@@ -135,6 +138,11 @@ def _start(view: View, node: PacketBytes) -> int:
         assert found is not None
         return found.transport
     return network_of(view)
+
+
+def _floor(view: View, node: PacketBytes) -> int:
+    """Return the first byte that an index below zero can lead to."""
+    return network_of(view) if node.proto in TRANSPORTS else _start(view, node)
 
 
 def _field(view: View, name: str) -> int:

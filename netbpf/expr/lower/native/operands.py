@@ -28,6 +28,7 @@ from netbpf.proto.ip import (
     WITH_PORTS,
     IpProtocol,
 )
+from netbpf.records import replace
 
 _NETWORK = (
     Proto.IP, Proto.ARP, Proto.RARP, Proto.ATALK, Proto.DECNET, Proto.SCA, Proto.LAT,
@@ -80,10 +81,17 @@ class NativeHeaders(Headers):
         """Return where the header begins; comes after `require`."""
         self._from_link = node.proto is Proto.LINK
         if self._from_link:
-            return self._stack.link()
+            return _from(self._stack.link())
         if node.proto is None:
-            return payload(self._stack)
-        return self._stack.transport() if node.proto in _TRANSPORT else self._stack.network()
+            return _from(payload(self._stack))
+        if node.proto not in _TRANSPORT:
+            return _from(self._stack.network())
+        # As in libpcap, a wrapped index may lead back into the IP header, but not before it.
+        network = self._stack.network()
+        floor: Reg | int = network.offset
+        if network.base is not None:
+            floor = self.builder.alu(AluOp.ADD, network.base, network.offset)
+        return replace(self._stack.transport(), floor=floor)
 
     def load(self, base: Reg | None, offset: int, width: int) -> Reg:
         """Load from the header whose origin was asked for last."""
@@ -116,6 +124,11 @@ class NativeHeaders(Headers):
             builder.alu(AluOp.AND, builder.alu(AluOp.RSH, word, 6), 0x3F, join)
         builder.place(done)
         return join
+
+
+def _from(origin: Origin) -> Origin:
+    """Return a header's position such that nothing before it can be reached."""
+    return replace(origin, floor=origin.offset if origin.base is None else origin.base)
 
 
 # -- the transport payload -------------------------------------------------------------------------
