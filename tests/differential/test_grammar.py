@@ -13,6 +13,7 @@ from netbpf.asm.cbpf import Insn
 from netbpf.errors import ExpressionError
 from netbpf.expr.nodes import Dialect, Expr
 from netbpf.expr.parser import parse
+from netbpf.expr.words import CONSTANTS, EXTENSIONS, KEYWORDS
 from tests.support.exprtext import spell
 from tests.support.grammar import Texts
 from tests.support.libpcap import Libpcap, LibpcapError, libpcap
@@ -93,3 +94,21 @@ def test_arithmetic(oracle: Libpcap, depth: int) -> None:
         text = f"{texts.value(depth)} = {texts.value(depth)}"
         accepted += check_accepted(oracle, text)
     assert accepted > scaled(400) // 4
+
+
+@pytest.mark.parametrize("word", CONSTANTS)
+def test_named_values(oracle: Libpcap, word: str) -> None:
+    assert oracle.compile(f"len = {word}") == oracle.compile(f"len = {CONSTANTS[word]}")
+
+
+@pytest.mark.parametrize("word", sorted(KEYWORDS.keys() - {"vxlan"}))  # libpcap 1.11 has that
+def test_keywords_are_reserved(oracle: Libpcap, word: str) -> None:
+    # libpcap looks a name up, and fails at that; but a keyword is no name
+    with pytest.raises(LibpcapError, match="syntax error"):
+        oracle.compile(f"port {word}")
+
+
+@pytest.mark.parametrize("word", [*EXTENSIONS, "in", "flags", "starts", "first", "later", "ef"])
+def test_words_of_the_extensions_are_not_reserved(oracle: Libpcap, word: str) -> None:
+    with pytest.raises(LibpcapError, match="unknown port"):
+        oracle.compile(f"port {word}")
