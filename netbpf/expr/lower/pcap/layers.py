@@ -149,7 +149,6 @@ class PcapLayers:
     def enter_mpls(self) -> None:
         """Go on behind an MPLS label."""
         self._behind += _LABEL
-        self._nosnap += _LABEL
         self.labels += 1
 
     def enter_pppoe(self) -> None:
@@ -158,7 +157,7 @@ class PcapLayers:
         self._payload = further(self._link, _PPP)
         self.linktype = LinkType.PPP
         self.encapsulated = False
-        self._behind = self._nosnap = 0
+        self._nosnap = 0
 
     def enter_ethernet(self, link: Reg, type_at: Reg, payload: Reg) -> None:
         """Go on with a frame in a tunnel; the registers are 0 where there has been none."""

@@ -77,6 +77,8 @@ def test_overlays_go_on_with_the_inner_frame() -> None:
     assert not matches("vxlan and ip", vxlan)
     options = b"\x02\0\x65\x58\0\0\x2a\0" + bytes(8)
     assert matches("geneve 42 and arp", overlay(6081, options, inside))
+    most = b"\x3f\0\x65\x58\0\0\x2a\0" + bytes(0x3F * 4)
+    assert matches("geneve 42 and arp", overlay(6081, most, inside))
     bare = overlay(6081, b"\0\0\x08\0\0\0\x2a\0", IP4[2:])
     assert matches("geneve and udp", bare)
     assert not matches("geneve and ether host 00:00:00:00:00:00", bare)  # there is no such header
@@ -167,6 +169,16 @@ def test_protochain_walks_the_headers(headers: int) -> None:
     assert matches("ip6 protochain 60", chain(headers, 6)) == (headers > 0)
 
 
+@pytest.mark.parametrize("kind", [0, 43, 44, 60])
+def test_protochain_knows_the_headers_of_ipv6(kind: int) -> None:
+    frame = bytearray(chain(1, 6) + bytes(32))
+    frame[20], frame[54:56] = kind, bytes((17, 1))
+    assert matches("ip6 protochain 17", bytes(frame))
+    frame[54:56] = bytes((60, 2))  # 24 bytes, then another
+    frame[54 + 24] = 6
+    assert matches("ip6 protochain 6", bytes(frame))
+
+
 def test_protochain_ends_with_the_packet_and_with_its_limit() -> None:
     for negated in ("", "not "):
         assert not matches(f"{negated}ip6 protochain 6", chain(3, 6)[:-8])
@@ -182,6 +194,12 @@ def test_protochain_looks_for_the_header_behind_ah_as_libpcap_does() -> None:
     assert matches("ip6 protochain 6", bytes(frame))
     frame[54:56] = bytes((51, 8))  # (8 + 2) * 4 = 40: itself, for ever
     assert not matches("not ip6 protochain 6", bytes(frame))
+
+
+def test_libpcap_asks_for_ipv4_before_what_an_index_implies() -> None:
+    cut = MACS + b"\x86\xdd" + bytes(4)  # IPv6 without its next header, which icmp6[0] would load
+    assert matches("not tcp[icmp6[0]] = 1", cut)
+    assert not matches("not ip6[icmp6[0]] = 1", cut)
 
 
 # -- hooks -----------------------------------------------------------------------------------------
