@@ -57,6 +57,31 @@ class Filter:
     direct: bool = False  # its program's return value is the verdict
 
 
+class _XdpAttributes(nla):  # type: ignore[misc]  # pyroute2 has no types
+    """What IFLA_XDP holds; pyroute2's own takes flags as words or numbers by its version."""
+
+    nla_map = (
+        ("IFLA_XDP_UNSPEC", "none"),
+        ("IFLA_XDP_FD", "int32"),
+        ("IFLA_XDP_ATTACHED", "uint8"),
+        ("IFLA_XDP_FLAGS", "uint32"),
+        ("IFLA_XDP_PROG_ID", "uint32"),
+        ("IFLA_XDP_DRV_PROG_ID", "uint32"),
+        ("IFLA_XDP_SKB_PROG_ID", "uint32"),
+        ("IFLA_XDP_HW_PROG_ID", "uint32"),
+        ("IFLA_XDP_EXPECTED_FD", "int32"),
+    )
+
+
+class _XdpLink(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
+    """A link message, with no other attribute."""
+
+    prefix = "IFLA_"
+    fields = ifinfmsg.fields
+    nla_map = ((43, "IFLA_XDP", "xdp"),)
+    xdp = _XdpAttributes
+
+
 class _BpfOptions(nla):  # type: ignore[misc]  # pyroute2 has no types
     """TCA_OPTIONS of cls_bpf; pyroute2's own lacks the program's id."""
 
@@ -88,7 +113,7 @@ class _BpfFilter(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
 def xdp_state(ifindex: int) -> XdpState:
     """Return which programs are attached to an interface's XDP hooks."""
     (reply,) = _ask(_link(ifindex), Rtm.GETLINK, NlmFlag(0), f"ask about XDP of {ifindex}")
-    nested = _decoded(ifinfmsg, reply).get_attr("IFLA_XDP")
+    nested = _decoded(_XdpLink, reply).get_attr("IFLA_XDP")
     if nested is None:
         return XdpState()
     return XdpState(
@@ -172,7 +197,7 @@ def delete_filter(ifindex: int, parent: int, *, priority: int, handle: int) -> N
 
 
 def _link(ifindex: int) -> Any:
-    message = ifinfmsg()
+    message = _XdpLink()
     message["index"] = ifindex
     return message
 
