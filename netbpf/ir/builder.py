@@ -9,7 +9,7 @@ Depends on ir.program.
 
 from __future__ import annotations
 
-from netbpf.errors import IrError, Span
+from netbpf.errors import CodeSizeError, IrError, Span
 from netbpf.ir.program import (
     Alu,
     AluOp,
@@ -34,6 +34,10 @@ from netbpf.ir.program import (
 )
 
 _LONGEST_NAME = 48  # characters; names that spell nested expressions would grow without end
+
+
+MOST_BLOCKS = 1 << 15
+"""What is larger would take minutes to compile, and no kernel would load it."""
 
 
 class Builder:
@@ -161,6 +165,9 @@ class Builder:
             return
         block = Block(self._label, tuple(self._insns), term)
         self._blocks.append(block)
+        if len(self._blocks) > MOST_BLOCKS:
+            message = "the expression is too large"
+            raise CodeSizeError(message, text=self._text, span=self.span or Span(0, 0))
         known = self._known | self._new if self._new else self._known
         for target in block.targets():
             before = self._arriving.get(target, known)

@@ -15,7 +15,7 @@ from netbpf.expr.lower.common.hosts import Net4, ipv4_is, ipv6_is
 from netbpf.expr.lower.common.iso import isis_pdu_is, iso_protocol_is
 from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.sets6 import Prefix6
-from netbpf.expr.lower.common.tests import check_most, every, refuse, some
+from netbpf.expr.lower.common.tests import check_most, constant, every, refuse, some
 from netbpf.expr.lower.common.words import check_direction, invalid_qualifier, not_on_linktype
 from netbpf.expr.lower.layers import Stack, Test
 from netbpf.expr.nodes import (
@@ -52,6 +52,8 @@ def primitive_holds(stack: Stack, node: Primitive) -> Test:
     for element in elements:
         if isinstance(element, Mac):
             _check_ether(stack, element, node.quals)
+    if not elements:
+        return constant(stack.builder, False)
     if node.quals.proto is Proto.DECNET:
         return _each(stack, elements, node.quals, _decnet)
     if kind in (Kind.PORT, Kind.PORTRANGE):
