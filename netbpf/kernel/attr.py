@@ -160,12 +160,6 @@ class LinkUpdate(Structure):
     )
 
 
-class LinkDetach(Structure):
-    """BPF_LINK_DETACH."""
-
-    _fields_ = (("link_fd", u32),)
-
-
 class ProgBindMap(Structure):
     """BPF_PROG_BIND_MAP."""
 
@@ -173,37 +167,6 @@ class ProgBindMap(Structure):
         ("prog_fd", u32),
         ("map_fd", u32),
         ("flags", u32),
-    )
-
-
-class ProgQuery(Structure):
-    """BPF_PROG_QUERY up to prog_cnt; for tcx the interface index is the target."""
-
-    _fields_ = (
-        ("target", u32),
-        ("attach_type", u32),
-        ("query_flags", u32),
-        ("attach_flags", u32),
-        ("prog_ids", u64),
-        ("prog_cnt", u32),
-        ("_pad", u32),
-        ("prog_attach_flags", u64),
-        ("link_ids", u64),
-        ("link_attach_flags", u64),
-        ("revision", u64),
-    )
-    prog_cnt: int
-
-
-class BtfLoad(Structure):
-    """BPF_BTF_LOAD."""
-
-    _fields_ = (
-        ("btf", u64),
-        ("btf_log_buf", u64),
-        ("btf_size", u32),
-        ("btf_log_size", u32),
-        ("btf_log_level", u32),
     )
 
 

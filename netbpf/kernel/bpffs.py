@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from contextlib import suppress
 from errno import EBUSY, ENOENT
 from pathlib import Path
 
-from netbpf.errors import KernelError, NotFoundError
+from netbpf.errors import ConflictError, KernelError, NotFoundError
 from netbpf.kernel.errors import kernel_error
 from netbpf.kernel.privilege import read
 from netbpf.uapi.capability import Cap
@@ -48,7 +49,13 @@ def ensure(path: Path, *, may_mount: bool = False) -> None:
 
 
 def mount(path: Path) -> None:
-    """Mount a BPF file system at `path`, which only root may then enter."""
+    """Mount a BPF file system at `path`, which only root may then enter.
+
+    Raises ConflictError where that would hide something, PrivilegeError, NotFoundError.
+    """
+    with suppress(OSError):
+        if any(path.iterdir()):
+            raise ConflictError(f"{path} is not empty: a BPF file system would hide what is there")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"bpf", os.fsencode(path), b"bpf", 0, b"mode=0700") == 0:
         return

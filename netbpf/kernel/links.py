@@ -28,11 +28,6 @@ def update(link_fd: int, new_prog_fd: int, *, old_prog_fd: int | None = None) ->
     bpf(Cmd.LINK_UPDATE, request, "replace the program of a link")
 
 
-def detach(link_fd: int) -> None:
-    """Detach a link's program now, whoever else holds the link (Linux 5.9)."""
-    bpf(Cmd.LINK_DETACH, attr.LinkDetach(link_fd=link_fd), "detach a link")
-
-
 def pin(fd: int, path: str) -> None:
     """Give a program, map or link a name on a BPF file system."""
     memory = buffer(os.fsencode(path) + b"\0")

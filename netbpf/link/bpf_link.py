@@ -15,7 +15,7 @@ from netbpf.uapi.bpf import AttachType
 
 
 class BpfLink(Link):
-    """A program attached by BPF_LINK_CREATE. Close detaches, unless the link is pinned."""
+    """A program attached by BPF_LINK_CREATE. Close detaches."""
 
     def __init__(self, fd: int, description: Description) -> None:
         self.fd = fd
@@ -46,12 +46,8 @@ class BpfLink(Link):
         links.update(self.fd, program.fd)
         self._description = records.replace(self._description, prog_id=program.id)
 
-    def pin(self, path: str) -> None:
-        """Keep the program attached for as long as `path` exists on its BPF file system."""
-        links.pin(self.fd, path)
-
     def close(self) -> None:
-        """Detach, unless pinned. May be called again."""
+        """Detach. May be called again."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

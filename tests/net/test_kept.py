@@ -248,6 +248,10 @@ def test_mounted_on_demand(tmp_path: Path) -> None:
     assert not bpffs.mounted(target)
     with pytest.raises(NotFoundError, match="no directory"):
         bpffs.mount(tmp_path / "absent")
+    (target / "precious").touch()
+    with pytest.raises(ConflictError, match="not empty"):
+        bpffs.ensure(target, may_mount=True)
+    assert not bpffs.mounted(target)
 
 
 def dead_process() -> int:

@@ -17,7 +17,7 @@ import pytest
 from netbpf.asm import ebpf
 from netbpf.asm.ebpf import Insn, Jmp
 from netbpf.errors import InputError, KernelError, Span, VerifierError
-from netbpf.kernel import cpus, info, interface, maps
+from netbpf.kernel import cpus, info, interface, maps, progs
 from netbpf.kernel.netns import fresh
 from netbpf.link import socket_filter, tc, tcx, xdp
 from netbpf.link.base import Link
@@ -264,6 +264,16 @@ def test_maps_by_value() -> None:
 def test_unknown_program_flags_are_no_verifier_matter() -> None:
     with nothing_left(), pytest.raises(KernelError, match="does not know the program's type"):
         Program.load(replace(returning(0), flags=1 << 30))  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_bound_map_lives_as_long_as_the_program() -> None:
+    spec = MapSpec("netbpf_bound", MapType.ARRAY, 4, 8, 1)
+    with Program.load(returning(0)) as program:
+        with Map.create(spec) as bound:
+            progs.bind_map(program.fd, bound.fd)
+        assert info.prog(program.fd).map_ids == (bound.info.id,)
+        with info.opened(info.Kind.MAP, bound.info.id) as fd:
+            assert info.map_(fd) == bound.info
 
 
 def test_close_twice() -> None:
