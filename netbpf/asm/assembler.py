@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NewType
 
 from netbpf.asm import ebpf
-from netbpf.asm.ebpf import INVERSE, Insn, Jmp
+from netbpf.asm.ebpf import INVERSE, Class, Insn, Jmp
 from netbpf.errors import Span
 from netbpf.records import dataclass
 from netbpf.uapi.bpf import PseudoSrc
@@ -24,6 +24,7 @@ Label = NewType("Label", int)
 _ISLAND_EVERY = 8192  # instructions between looks for jumps that get too long
 _CARRY_ON = 12288  # a jump waiting for longer than this is carried on by an island
 _LONGEST = 32767
+_JA, _EXIT = ebpf.jump().code, ebpf.leave().code
 
 
 class JumpTooLongError(Exception):
@@ -37,6 +38,25 @@ class Code:
     insns: tuple[Insn, ...]
     spans: tuple[Span | None, ...]
     map_refs: tuple[tuple[int, str], ...]
+
+    def put_off(self) -> int:
+        """Return how many jumps the verifier puts off at once if it goes everywhere once only."""
+        seen = bytearray(len(self.insns))
+        waiting, most = [0], 0
+        while waiting:
+            at = waiting.pop()
+            while not seen[at]:
+                seen[at] = 1
+                code, _, _, off, _ = self.insns[at]
+                if code == _EXIT:
+                    break
+                if code == _JA:
+                    at += off
+                elif code & 7 in (Class.JMP, Class.JMP32) and code & 0xF0 != Jmp.CALL:
+                    waiting.append(at + 1 + off)
+                    most = max(most, len(waiting))
+                at += 1
+        return most
 
 
 class Assembler:

@@ -69,7 +69,7 @@ def at_hook(rng: random.Random, hook: Hook) -> tuple[Packet, Skb]:
     return packet, Skb(packet.ifindex, pkt_type, packet.vlan)
 
 
-@pytest.fixture(params=[False, True], ids=["", "blurred"])
+@pytest.fixture(params=[False, True], ids=["plain", "blurred"])
 def _blurred(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blur few joins as many are (codegen.ebpf.ranges)."""
     if request.param:

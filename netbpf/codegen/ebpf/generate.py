@@ -29,7 +29,7 @@ from netbpf.codegen.hooks.hook import CTX, Hook
 from netbpf.errors import CodeSizeError, IrError, Span, UsageError
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.unreachable import drop_unreachable
-from netbpf.ir.program import U32, Bound, Branch, Load, Member, MetaField, Program
+from netbpf.ir.program import U32, MetaField, Program
 from netbpf.proto.linktype import LinkType
 from netbpf.records import dataclass, replace
 from netbpf.spec import Action, CounterLayout, Key, ProgramSpec, Target
@@ -38,7 +38,7 @@ SNAPLEN = 262144  # bytes of a matching packet that a socket is given, if not to
 CAPACITY = 65536  # entries of a table that evicts
 _LARGEST_TREE = 16  # ranges: from there on mispredicted branches cost more than a table
 _MOST_INSNS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
-_MANY_BRANCHES = 2048  # far below the verifier's 8,192: one IR node makes up to three jumps
+_MOST_PUT_OFF = 8000  # jumps; the verifier refuses at 8,193 (BPF_COMPLEXITY_LIMIT_JMP_SEQ)
 
 
 def generate(
@@ -116,16 +116,21 @@ class _Plan:
 
 
 def _assemble(plan: _Plan) -> Code:
-    programs = (plan.program, *plan.keys.values())
-    asm = Assembler(shallow=sum(map(_branches, programs)) > _MANY_BRANCHES)
-    try:
-        _emit(asm, plan)
-        code = asm.finish()
-    except JumpTooLongError:
-        raise _too_large(plan.program) from None
+    code = _code(plan, shallow=False)
+    if code.put_off() > _MOST_PUT_OFF:
+        code = _code(plan, shallow=True)
     if len(code.insns) > _MOST_INSNS:
         raise _too_large(plan.program)
     return code
+
+
+def _code(plan: _Plan, *, shallow: bool) -> Code:
+    asm = Assembler(shallow=shallow)
+    try:
+        _emit(asm, plan)
+        return asm.finish()
+    except JumpTooLongError:
+        raise _too_large(plan.program) from None
 
 
 def _emit(asm: Assembler, plan: _Plan) -> None:
@@ -213,15 +218,6 @@ def _prepared(program: Program) -> Program:
 def _leave(asm: Assembler, code: int) -> None:
     asm.emit(ebpf.mov(0, code & U32))
     asm.leave()
-
-
-def _branches(program: Program) -> int:
-    """Return how many conditional jumps a program makes, at least roughly."""
-    return sum(
-        isinstance(block.term, (Branch, Member))
-        + sum(isinstance(insn, (Load, Bound)) for insn in block.insns)
-        for block in program
-    )
 
 
 def _too_large(program: Program) -> CodeSizeError:

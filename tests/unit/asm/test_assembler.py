@@ -128,3 +128,19 @@ def test_unfinished_code_is_a_defect() -> None:
     asm.jump(asm.label())
     with pytest.raises(AssertionError):
         asm.finish()
+
+
+def test_jumps_that_the_verifier_puts_off() -> None:
+    assert switch(7, 1).put_off() == 7
+    assert switch(7, 1, shallow=True).put_off() == 1
+    asm = Assembler()
+    first, second, done = asm.label(), asm.label(), asm.label()
+    asm.jump_if(ebpf.jump_imm(Jmp.JEQ, 1, 0), first)
+    asm.jump(done)
+    asm.place(first)  # by then the first is no longer put off
+    asm.jump_if(ebpf.jump_imm(Jmp.JEQ, 2, 0), second)
+    asm.place(second)
+    asm.emit(ebpf.load(4, 1, 10, -4), ebpf.load(4, 1, 10, 4), ebpf.call(1))
+    asm.place(done)
+    asm.leave()
+    assert asm.finish().put_off() == 1
