@@ -23,6 +23,9 @@ from netbpf.proto.linktype import LinkType
 from netbpf.records import replace
 from netbpf.spec import ClassicFilter
 
+_DEAR = (16, 256, 4096)
+"""From how many instructions on a value is kept at first; the next if there is no room."""
+
 _ATTEMPTS = 4
 """How often to look for more that is worth a word of M[]."""
 
@@ -55,14 +58,11 @@ def generate(
 
 def _translate(program: Program, blocks: Sequence[Block], known: Values) -> list[Code]:
     """Translate every block; keep more in M[] for as long as that makes the code shorter."""
-    kept = must_keep(known, blocks)
-    best = _attempt(blocks, known, kept)
-    if best is None:
-        raise _too_big(
-            program, f"more intermediate values than the {MEMORY_WORDS} words of memory hold"
-        )
+    kept, best = _first_attempt(program, blocks, known)
     for _ in range(_ATTEMPTS):
         codes, uses = best
+        if _size(codes) > 2 * MAX_INSNS:
+            break  # that much shorter it will not become
         more = worth_keeping(known, uses.computed) - kept
         kept = kept | more
         other = _attempt(blocks, known, kept) if more else None
@@ -70,6 +70,20 @@ def _translate(program: Program, blocks: Sequence[Block], known: Values) -> list
             break
         best = other
     return best[0]
+
+
+def _first_attempt(
+    program: Program, blocks: Sequence[Block], known: Values
+) -> tuple[set[Reg], tuple[list[Code], Uses]]:
+    """Keep what must be, and of the rest as much as there is room for."""
+    for dear in _DEAR:
+        kept = must_keep(known, blocks, dear)
+        result = _attempt(blocks, known, kept)
+        if result is not None:
+            return kept, result
+    raise _too_big(
+        program, f"more intermediate values than the {MEMORY_WORDS} words of memory hold"
+    )
 
 
 def _attempt(

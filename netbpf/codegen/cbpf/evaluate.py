@@ -46,7 +46,7 @@ _ANCILLARY = {
     MetaField.OUTBOUND: (Op.LD_H_ABS, Ancillary.PKTTYPE),
     MetaField.VLAN_PRESENT: (Op.LD_B_ABS, Ancillary.VLAN_TAG_PRESENT),
     MetaField.VLAN_TPID: (Op.LD_H_ABS, Ancillary.VLAN_TPID),
-    MetaField.VLAN_TCI: (Op.LD_H_ABS, Ancillary.VLAN_TAG),
+    MetaField.VLAN_TCI: (Op.LD_B_ABS, Ancillary.VLAN_TAG),  # the width that libpcap knows
 }
 OUTGOING = 4  # PACKET_OUTGOING, include/uapi/linux/if_packet.h
 
@@ -156,9 +156,9 @@ class Evaluator:
         self.into_a(first)
         return self._join(first, a, b, symmetric=True)
 
-    def raw(self, field: MetaField) -> None:
-        """Bring a field into A as the kernel has it: OUTBOUND is the packet's type."""
-        op, where = _ANCILLARY[field]
+    def raw(self, known: MetaField) -> None:
+        """Bring metadata into A as the kernel has it: OUTBOUND is the packet's type."""
+        op, where = _ANCILLARY[known]
         self.emit(op, where)
         self.a = frozenset()
 

@@ -14,8 +14,6 @@ from netbpf.codegen.cbpf.values import Values
 from netbpf.ir.program import Block, Label, Reg, Terminator, reads, written
 from netbpf.records import dataclass
 
-_DEAR = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Slots:
@@ -30,13 +28,13 @@ class Slots:
     unread: frozenset[Reg] = frozenset()
 
 
-def must_keep(values: Values, blocks: Sequence[Block]) -> set[Reg]:
-    """Return the joins, and what is used twice and would be a lot to compute again."""
+def must_keep(values: Values, blocks: Sequence[Block], dear: int) -> set[Reg]:
+    """Return the joins, and what is used twice and takes more than `dear` instructions."""
     uses = Counter(
         reg for block in blocks for node in (*block.insns, block.term) for reg in reads(node)
     )
-    dear = {reg for reg, cost in values.costs.items() if cost > _DEAR and uses[reg] > 1}
-    return {reg for reg in values.joins if uses[reg]} | dear
+    again = {reg for reg, cost in values.costs.items() if cost > dear and uses[reg] > 1}
+    return {reg for reg in values.joins if uses[reg]} | again
 
 
 def worth_keeping(values: Values, computed: Mapping[Reg, int]) -> set[Reg]:

@@ -13,7 +13,7 @@ from netbpf.ir.passes.guard_addresses import LIMIT
 from netbpf.ir.program import Alu, AluOp, Bound, Const, Copy, Load, Meta, MetaField, Program, Reg
 from netbpf.records import dataclass
 
-ENDLESS = 1 << 20
+ENDLESS = 1 << 60
 """A cost that grows no more: expressions that share their parts would be exponential."""
 
 
@@ -58,10 +58,6 @@ class Values:
             if self.ranges[total.a].high + total.b + offset + width > LIMIT:
                 return base, offset
             base, offset = total.a, total.b + offset
-
-    def length_is_computed(self) -> bool:
-        """Whether the length on the wire takes more than one instruction, and X."""
-        return self.stripped_tags
 
 
 _TIMES_4 = ((AluOp.LSH, 2), (AluOp.MUL, 4))

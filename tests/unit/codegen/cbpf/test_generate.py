@@ -419,7 +419,7 @@ def test_metadata() -> None:
         ldh [vlan_tpid]
         add x
         tax
-        ldh [vlan_tci]
+        ldb [vlan_tci]
         add x
         tax
         ld [ifidx]
@@ -563,3 +563,18 @@ def test_too_many_joins() -> None:
     )
     with pytest.raises(CodeSizeError, match="more intermediate values than the 16 words"):
         classic(text)
+
+
+def test_what_there_is_no_room_for_is_computed_again() -> None:
+    # Twenty values of twenty instructions each, all of them used twice.
+    lines, total = ["entry:", "  s0 = load1 0"], "s0"
+    for i in range(20):
+        lines.append(f"  v{i}.0 = load1 {i}")
+        lines += [f"  v{i}.{j + 1} = v{i}.{j} * {j + 3}" for j in range(20)]
+    for i in range(40):
+        lines.append(f"  s{i + 1} = {total} + v{i % 20}.20")
+        total = f"s{i + 1}"
+    got = classic("\n".join([*lines, f"  if {total} == 0 goto yes else no", dedent(RETURNS)]))
+    assert 40 * 20 < len(got.insns) < 40 * 25
+    assert run(got.insns, bytes(20)) == 96
+    assert run(got.insns, bytes(19)) == 0

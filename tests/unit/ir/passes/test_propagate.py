@@ -77,6 +77,41 @@ def test_a_bound_that_is_proved_goes() -> None:
     )
 
 
+def test_joining_ways_prove_what_the_nearer_does() -> None:
+    check(
+        propagate,
+        """
+        entry:
+          a = load1 0
+          if a == 1 goto left else right
+        left:
+          b = load4 20
+          goto end
+        right:
+          c = load4 16
+          goto end
+        end:
+          bound 20
+          bound 21
+          match
+        """,
+        """
+        entry:
+          a = load1 0
+          if a == 1 goto left else right
+        left:
+          b = load4 20
+          goto end
+        right:
+          c = load4 16
+          goto end
+        end:
+          bound 21
+          match
+        """,
+    )
+
+
 def test_constants_are_computed() -> None:
     check(
         propagate,
