@@ -7,10 +7,11 @@ is part of the contract of `netbpf compile`.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -35,6 +36,7 @@ COMMANDS = {  # each is the `command` of the module netbpf.cli.NAME
 }
 
 _MODULES = {name: name for name in COMMANDS} | {"list": "listing"}
+_GARBAGE = 50_000  # objects between collections: starting makes many, and none of them garbage
 _INTERRUPTED = 130  # 128 + SIGINT, as shells say
 
 
@@ -65,6 +67,13 @@ class Commands(click.Group):
             raise UsageError(f"there is no command {args[0]!r}", remedy=meant)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; that its reader has gone away is no failure (to click it is)."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -84,6 +93,7 @@ def program() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, by default that of this process, and exit."""
+    gc.set_threshold(_GARBAGE)
     code = run(sys.argv[1:] if arguments is None else arguments)
     if code == 0:
         code = _flush()
@@ -103,8 +113,6 @@ def run(arguments: Sequence[str]) -> int:
         return _usage(error)
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
-    except BrokenPipeError:
-        return 0
     except Exception as error:  # noqa: BLE001 - a user shall never see a traceback
         return _unforeseen(error)
     return returned if isinstance(returned, int) else 0

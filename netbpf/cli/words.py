@@ -178,7 +178,7 @@ def phrase(test: Test, text: str) -> str:
         case Primitive():
             return _primitive(test, text)
         case Keyword(proto):
-            return f"it is {_article(_protocol(proto))}"
+            return f"it is {_protocol(proto)}"
         case Relation(op, left, right):
             a, b = written(left.span, text), written(right.span, text)
             return f"{a} {_RELATIONS[op]} {b}"
@@ -230,7 +230,7 @@ def _primitive(test: Primitive, text: str) -> str:
 
 
 def _identifier(ident: Identifier, text: str) -> str:
-    own = written(ident.span, text)
+    own = written(ident.span, text).removeprefix("in ")  # of a set
     match ident:
         case PortRange(low=low, high=high):
             numbers = str(low) if low == high else f"{low}-{high}"
