@@ -25,7 +25,7 @@ from netbpf.ir.program import Program, Verdict
 from netbpf.ir.verify import verify
 from netbpf.proto.linktype import LinkType
 from netbpf.records import replace
-from tests.support.exprgen import HOSTS4, HOSTS6, MACS, PORTS, Generator
+from tests.support.exprgen import HOSTS4, HOSTS6, MACS, NETS4, NETS6, PORTS, Generator
 from tests.support.mutate import packets_for
 from tests.support.nested import nested_frame
 from tests.support.packets import zoo
@@ -42,7 +42,14 @@ class Extended(Generator):
 
     def __init__(self, seed: int, linktype: LinkType = LinkType.EN10MB) -> None:
         super().__init__(seed, Dialect.NETBPF, linktype)
-        self._leaves += [self._chain, self._large_set, self._tunnelled, self._rare]
+        self._own = [
+            self._chain, self._large_set, self._tunnelled, self._alternatives, self._rare,
+        ]  # fmt: skip
+        self._leaves += self._own
+
+    def own_leaf(self) -> str:
+        """Return a primitive, or a few, of those that this class adds."""
+        return self.random.choice(self._own)()
 
     def _chain(self) -> str:
         number = self._pick(("0", "6", "17", "43", "44", "51", "58", "59", "60"))
@@ -78,6 +85,18 @@ class Extended(Generator):
         if self.ethernet and not any(part.startswith(("mpls", "pppoes")) for part in parts):
             inside = self._pick((inside, "ether host 02:00:00:00:00:01", "ether[0] = 2", "vlan 20"))
         return " and ".join((*parts, inside))
+
+    def _alternatives(self) -> str:
+        """Neighbours, some of which make a set."""
+        term = self._pick(("host", "net", "port"))
+        pools = {"host": HOSTS4 + HOSTS6[:2], "net": NETS4 + NETS6[:2], "port": PORTS[:4]}
+        ways = self._pick(("", "src ", "dst ")), self._pick(("", "src ", "src and dst "))
+        text = self.leaf() if self.random.random() < 0.3 else "ip"
+        for _ in range(self.random.randint(2, 6)):
+            way = ways[self.random.random() < 0.2]
+            text += self._pick((" or ", " or ", " or ", " and "))
+            text += f"{way}{term} {self._pick(pools[term])}"
+        return f"({text})" if self.random.random() < 0.5 else text
 
     def _rare(self) -> str:
         rare = ["frag", "ip broadcast", "sctp[0:2] = 80", "icmp6[0] = 128", "udp[8] = 71",
@@ -140,17 +159,27 @@ def differences(
     return wrong
 
 
-def compare(text: str, env: Environment, rng: random.Random) -> tuple[int, list[str]]:
+def frames_for(program: Program, linktype: LinkType, rng: random.Random) -> list[bytes]:
+    """Return nested headers, most of them such that the program takes many steps."""
+    machine = Machine(program)
+    frames = [nested_frame(rng, linktype) for _ in range(100)]
+    frames.sort(key=lambda frame: -len(machine.trace(Packet(frame)).steps))
+    return frames[:25] + rng.sample(frames[25:], 5)
+
+
+def compare(
+    text: str, env: Environment, rng: random.Random, mutants: int = 80
+) -> tuple[int, list[str]]:
     """Ask about one expression; return how much was asked, and the differences."""
     expr = parsed(text, env.linktype)
     programs = {
         "with reuse": compiled(expr, env),
         "without reuse": compiled(expr, replace(env, reuse=False)),
     }
-    frames = [nested_frame(rng, env.linktype) for _ in range(30)]
+    frames = frames_for(programs["with reuse"], env.linktype, rng)
     packets = [Packet(cut) for frame in frames for cut in cuts(frame, rng, 3)]
-    mutants = packets_for(programs["with reuse"], seeds=frames[:3], count=80, rng=rng)
-    packets += [Packet(mutant.data, mutant.length) for mutant in mutants]
+    made = packets_for(programs["with reuse"], seeds=frames[:5], count=mutants, rng=rng)
+    packets += [Packet(mutant.data, mutant.length) for mutant in made]
     wrong = differences(text, env, packets, programs)
     if env.linktype is LinkType.EN10MB:
         stripping = replace(env, stripped_tags=True)
@@ -178,24 +207,34 @@ def stripped(packet: Packet) -> Packet | None:
 @pytest.mark.parametrize("part", range(4))
 def test_ethernet_agrees_with_the_reference(part: int) -> None:
     generator = Extended(SEED + part)
-    rng = random.Random(SEED + part)
     env = Environment("", netmask=NETMASK, live=True)
-    check(generator, env, rng, scaled(20))
+    check(lambda: generator.expression(4), env, scaled(12))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_what_only_this_dialect_has(part: int) -> None:
+    """By itself, where nothing hides a difference."""
+    generator = Extended(SEED + part)
+    env = Environment("", netmask=NETMASK, live=True)
+    check(generator.own_leaf, env, scaled(12), mutants=200)
 
 
 @pytest.mark.parametrize("linktype", LINKTYPES, ids=lambda linktype: linktype.name)
 def test_other_link_types_agree_with_the_reference(linktype: LinkType) -> None:
     generator = Extended(SEED, linktype)
     env = Environment("", linktype=linktype, netmask=NETMASK, live=True)
-    check(generator, env, random.Random(SEED), scaled(6))
+    check(lambda: generator.expression(4), env, scaled(6))
 
 
-def check(generator: Extended, env: Environment, rng: random.Random, expressions: int) -> None:
+def check(
+    draw: Callable[[], str], env: Environment, expressions: int, *, mutants: int = 80
+) -> None:
     """Draw expressions; fail with the differences."""
+    rng = random.Random(SEED)
     asked, wrong = 0, []
     for _ in range(expressions):
-        text = accepted(lambda: generator.expression(4), env)
-        count, found = compare(text, replace(env, text=text), rng)
+        text = accepted(draw, env)
+        count, found = compare(text, replace(env, text=text), rng, mutants)
         asked += count
         wrong += found
     assert asked > 100 * expressions
