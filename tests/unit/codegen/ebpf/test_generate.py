@@ -8,7 +8,7 @@ import pytest
 
 from netbpf.asm.disasm import listing
 from netbpf.codegen.ebpf import generate
-from netbpf.codegen.hooks import hook_for
+from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.errors import CodeSizeError, Span
 from netbpf.ir.program import Program
 from netbpf.ir.text import parse
@@ -152,6 +152,40 @@ def test_far_offsets_are_read(target: Target) -> None:
     data[40000], data[50002:50004] = 0xF2, b"\x12\x34"
     assert len({vm.run(bytes(data), linear=linear) for linear in (60000, 50003, 100)}) == 1
     assert vm.run(bytes(data)) != vm.run(bytes(60000))
+
+
+ENDS = [
+    ("  a = load2 {}", 2),  # code that needs what ends so far behind its offset
+    ("  a = load1 {}", 1),
+    ("  s = load1 0\n  a = load4 s + {}", 4 + 3),  # the first byte is 3
+    ("  w = load4 0\n  x = w - 0x2ffffff\n  a = load2 x + {}", 2 + 1),  # x is 1, for all we know
+    ("  bound {}", 0),
+    ("  s = load1 0\n  bound s + {}", 3),
+    ("  w = load4 0\n  x = w - 0x2ffffff\n  bound x + {}", 1),
+]
+
+
+@pytest.mark.parametrize("hook", [XDP, hook_for(Target.XDP, frags=False), TC, SOCKET])
+@pytest.mark.parametrize("offset", [10, 0x7FFE, 0x7FFF, 0x8000, 60_000])
+@pytest.mark.parametrize(("insns", "needed"), ENDS)
+def test_the_last_byte_decides(hook: Hook, offset: int, insns: str, needed: int) -> None:
+    program = parse(f"entry:\n{insns.format(offset)}\n  match")
+    vm = Vm(generate(program, hook, action=Action.DROP, counting=False))
+    match = vm.run(b"\3\0\0\0".ljust(70_000, b"\0"))
+    for end in (offset + needed - 1, offset + needed, offset + needed + 1):
+        for linear in [end] if hook.load_bytes is None else [4, end]:
+            matches = vm.run(b"\3\0\0\0".ljust(end, b"\0"), linear=linear) == match
+            assert matches == (end >= offset + needed), (end, linear)
+
+
+@pytest.mark.parametrize("hook", [XDP, TC, SOCKET])
+@pytest.mark.parametrize("end", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+@pytest.mark.parametrize("base", ["", "w + "])
+def test_a_bound_beyond_all_packets_holds_for_none(hook: Hook, end: int, base: str) -> None:
+    program = parse(f"entry:\n  w = load4 0\n  bound {base}{end:#x}\n  match")
+    vm = Vm(generate(program, hook, action=Action.DROP, counting=False))
+    codes = {vm.run(first.ljust(100, b"\0")) for first in (b"", b"\xff" * 4, b"\x80", b"\x7f")}
+    assert codes == {vm.run(b"")}
 
 
 def chain(count: int) -> Program:
