@@ -15,6 +15,7 @@ from netbpf.ir.verify import verify
     [
         ("t == 0", "a & 0xf ? no : yes"),
         ("t == 4", "t == 4 ? yes : no"),
+        ("t == 15", "t == 0xf ? yes : no"),
         ("bit == 0", "a & 8 ? no : yes"),
         ("bit == 8", "a & 8 ? yes : no"),
         ("bit > 0", "a & 8 ? yes : no"),
