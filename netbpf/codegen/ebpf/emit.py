@@ -259,7 +259,10 @@ class _Emitter:
     def _member(self, node: Member) -> None:
         for index, reg in enumerate(node.regs):
             value = self._operands.read(reg)
-            self._asm.emit(ebpf.store(4, FRAME_POINTER, sets.word(index), value))
+            if len(node.regs) == 1:
+                self._asm.emit(ebpf.mov_reg(0, value))
+            else:
+                self._asm.emit(ebpf.store(4, FRAME_POINTER, sets.word(index), value))
         then, orelse = self._labels[node.then], self._labels[node.orelse]
         sets.look_up(self._asm, self._setting.tables, node, orelse)
         self._asm.jump(then)

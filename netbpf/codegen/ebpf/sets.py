@@ -63,12 +63,15 @@ class Tables:
 
 
 def word(index: int) -> int:
-    """Return where on the stack `look_up` expects a word of the value, most significant first."""
+    """Return where `look_up` expects a word of a longer value, most significant first."""
     return SCRATCH + 4 * index
 
 
 def look_up(asm: Assembler, tables: Tables, member: Member, orelse: Label) -> None:
-    """Go on if the value on the stack is a member, else at `orelse`; clobbers r0 to r5."""
+    """Go on if the value is a member, else at `orelse`; clobbers r0 to r5.
+
+    A value of one word is in r0, one of more words on the stack.
+    """
     if not member.members:
         asm.jump(orelse)
         return
@@ -98,8 +101,7 @@ def _bitmap(members: Members) -> bytes:
 
 
 def _look_up_bit(asm: Assembler, orelse: Label) -> None:
-    """r2 is the bitmap."""
-    asm.emit(ebpf.load(4, 0, FRAME_POINTER, word(0)))
+    """r2 is the bitmap, r0 the value."""
     asm.jump_if(ebpf.jump_imm(Jmp.JGT, 0, 0xFFFF), orelse)
     asm.emit(ebpf.mov_reg(1, 0), ebpf.alu64(Alu.RSH, 1, 5), ebpf.alu64(Alu.LSH, 1, 2))
     asm.emit(ebpf.alu64_reg(Alu.ADD, 2, 1), ebpf.load(4, 1, 2))
@@ -140,9 +142,11 @@ def _search(asm: Assembler, words: int, entries: int) -> None:
     r2 is the table, r3 to r5 are the value's last words. Each step asks whether
     table[place + step] <= value, which is to say whether entry - value - 1 borrows.
     """
-    last = words - 1
-    for index in range(min(words, 3)):
-        asm.emit(ebpf.load(4, 3 + index, FRAME_POINTER, word(last - index)))
+    if words == 1:
+        asm.emit(ebpf.mov_reg(3, 0))
+    else:
+        for index in range(3):
+            asm.emit(ebpf.load(4, 3 + index, FRAME_POINTER, word(words - 1 - index)))
     asm.emit(ebpf.alu64(Alu.ADD, 3, 1))
     size = 4 * words
     step = entries * size // 2
