@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from netbpf.asm.disasm import listing
-from netbpf.codegen.ebpf import generate
+from netbpf.codegen.ebpf import generate, ranges
 from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.errors import CodeSizeError, Span
 from netbpf.ir.program import Program
@@ -186,6 +186,28 @@ def test_a_bound_beyond_all_packets_holds_for_none(hook: Hook, end: int, base: s
     vm = Vm(generate(program, hook, action=Action.DROP, counting=False))
     codes = {vm.run(first.ljust(100, b"\0")) for first in (b"", b"\xff" * 4, b"\x80", b"\x7f")}
     assert codes == {vm.run(b"")}
+
+
+@pytest.mark.parametrize("linear", [100, 10])
+@pytest.mark.parametrize("target", [Target.XDP, Target.TC, Target.SOCKET])
+def test_a_blurred_join_keeps_its_value(
+    target: Target, linear: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """14, 18 and 22 are hidden from the verifier; 31 is what it knows of them."""
+    monkeypatch.setattr(ranges, "_FEW_JOINS", 0)
+    program = parse(
+        "entry:\n  a = load1 0\n  if a == 1 goto one else other\n"
+        "one:\n  j = 18\n  goto both\n"
+        "other:\n  if a == 2 goto two else none\n"
+        "two:\n  j = 22\n  goto both\nnone:\n  j = 14\n  goto both\n"
+        "both:\n  b = load1 j + 0\n  c = j + b\n  if c == 0x23 goto yes else no" + ENDING
+    )
+    vm = Vm(bare(program, target))
+    data = bytes(14) + bytes([21, 0, 0, 0, 17, 0, 0, 0, 13]) + bytes(77)  # each makes 35
+    other = bytes([3, *data[1:14], 22, *data[15:]])
+    results = [vm.run(bytes([first, *data[1:]]), linear=linear) for first in (0, 1, 2)]
+    assert len(set(results)) == 1
+    assert vm.run(other, linear=linear) != results[0]
 
 
 def chain(count: int) -> Program:
