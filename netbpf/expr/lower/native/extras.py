@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from netbpf.expr.lower.common.tests import every, field_is
 from netbpf.expr.lower.layers import Test
-from netbpf.expr.lower.native.network import MORE, OFFSET
+from netbpf.expr.lower.native.network import OFFSET
 from netbpf.expr.lower.native.operands import has_payload, payload
 from netbpf.expr.lower.native.stack import NativeStack
 from netbpf.expr.nodes import Fragment, FragmentKind, PayloadStarts, TcpFlags
@@ -40,13 +40,15 @@ def fragment(stack: NativeStack, node: Fragment) -> Test:
     builder = stack.builder
 
     def emit(yes: Label, no: Label) -> None:
-        stack.network_header().whole()
-        frag = stack.scope.reg("frag")
-        if node.kind is FragmentKind.ANY:
-            builder.branch(Cmp.EQ, frag, 0, no, yes)
-        elif node.kind is FragmentKind.FIRST:
-            builder.branch(Cmp.EQ, frag, MORE, yes, no)
-        else:
-            builder.branch(Cmp.SET, frag, OFFSET, yes, no)
+        if node.kind is FragmentKind.LATER:
+            stack.network_header().whole()
+            builder.branch(Cmp.SET, stack.scope.reg("frag"), OFFSET, yes, no)
+            return
+        stack.network_header().whole(more=True)
+        later = yes if node.kind is FragmentKind.ANY else no
+        no_later = builder.label()
+        builder.branch(Cmp.SET, stack.scope.reg("frag"), OFFSET, later, no_later)
+        builder.place(no_later)
+        builder.branch(Cmp.EQ, stack.scope.reg("more"), 0, no, yes)
 
     return emit

@@ -1,10 +1,10 @@
 """Walk the network header: which protocol follows, where, and of which fragment.
 
 Assigns, in its scope, `proto` (the final protocol number; NOT_IP where there is none), `l4` (where
-it begins) and `frag` (13 bits of fragment offset, and MORE where more fragments follow), on every
-path that goes on. IPv6 extension headers are walked, up to `EXTENSIONS` of them; what has more ends
-the program with "no match", since nobody can say what follows. A later fragment ends the walk: its
-protocol is what the fragment header names.
+it begins) and `frag` (whose bits under OFFSET are the fragment's offset), on every path that goes
+on; `more` (not 0 where more fragments follow) when asked for. IPv6 extension headers are walked, up
+to `EXTENSIONS` of them; what has more ends the program with "no match", since nobody can say what
+follows. A later fragment ends the walk: its protocol is what the fragment header names.
 Sources: RFC 791, 8200, 4302 (AH). Depends on native.scope, native.link, common.
 """
 
@@ -32,7 +32,6 @@ from netbpf.proto.ip import (
 )
 
 NOT_IP = 256
-MORE = IPV4_MORE_FRAGMENTS
 OFFSET = IPV4_OFFSET_MASK
 
 EXTENSIONS = 8
@@ -46,6 +45,14 @@ EXTENSION_HEADERS = (
 )
 """Headers that are skipped, ascending."""
 
+_FRAGMENT_OFFSET = 0xFFF8  # mask of a fragment header's second half
+
+_Arrive = Callable[[int, Reg | None], None]
+"""Emitted where the walk ends at a step, in a later fragment with its offset; must jump away."""
+
+_Sought = tuple[int, Label]
+"""A protocol number, and where to go when it is met."""
+
 _SKIPPED = tuple((int(number), int(number)) for number in EXTENSION_HEADERS)
 
 
@@ -58,9 +65,10 @@ class NetworkWalk:
         self._scope = scope
         self._span = span
 
-    def whole(self) -> None:
+    def whole(self, *, more: bool = False) -> None:
         """Assign the registers, whatever the packet."""
-        if self._known():
+        names = self._names(more)
+        if self._known(names):
             return
         builder = self._builder
         is4, not4, is6, neither, done = (builder.label() for _ in range(5))
@@ -68,20 +76,19 @@ class NetworkWalk:
         builder.place(not4)
         link_protocol_is(self._layers, EtherType.IPV6, self._span)(is6, neither)
         builder.place(is4)
-        self.ipv4()
+        self.ipv4(more=more)
         builder.jump(done)
         builder.place(is6)
-        self.ipv6()
+        self.ipv6(more=more)
         builder.jump(done)
         builder.place(neither)
-        builder.const(NOT_IP, self._scope.reg("proto"))
-        builder.const(0, self._scope.reg("l4"))
-        builder.const(0, self._scope.reg("frag"))
+        for name in names:
+            builder.const(NOT_IP if name == "proto" else 0, self._scope.reg(name))
         builder.place(done)
 
-    def ipv4(self) -> None:
+    def ipv4(self, *, more: bool = False) -> None:
         """Assign the registers where the packet is known to be IPv4."""
-        if self._known():
+        if self._known(self._names(more)):
             return
         builder, scope, load = self._builder, self._scope, self._layers.load
         network = self._layers.network()
@@ -89,26 +96,32 @@ class NetworkWalk:
         protocol = load(base, start + IPV4_PROTOCOL.offset, IPV4_PROTOCOL.width)
         builder.copy(scope.reg("proto"), protocol)
         flags = load(base, start + IPV4_FRAGMENT.offset, IPV4_FRAGMENT.width)
-        builder.alu(AluOp.AND, flags, MORE | OFFSET, scope.reg("frag"))
+        builder.copy(scope.reg("frag"), flags)
+        if more:
+            builder.alu(AluOp.AND, flags, IPV4_MORE_FRAGMENTS, scope.reg("more"))
         words = builder.alu(AluOp.AND, load(base, start + IPV4_VERSION.offset, 1), 0x0F)
         length = builder.alu(AluOp.LSH, words, 2)
         if base is not None:
             length = builder.alu(AluOp.ADD, length, base)
         assign_position(builder, scope.reg("l4"), Origin(length, start))
 
-    def ipv6(self) -> None:
+    def ipv6(self, *, more: bool = False) -> None:
         """Assign the registers where the packet is known to be IPv6."""
-        if self._known():
+        if self._known(self._names(more)):
             return
         builder = self._builder
         done = builder.label("l4")
 
-        def arrive(step: int) -> None:
-            for name in ("proto", "l4", "frag"):
-                self._builder.copy(self._scope.reg(name), self._at(step, name))
-            self._builder.jump(done)
+        def arrive(step: int, offset: Reg | None) -> None:
+            for name in ("proto", "l4", "more") if more else ("proto", "l4"):
+                builder.copy(self._scope.reg(name), self._at(step, name))
+            if offset is None:
+                builder.const(0, self._scope.reg("frag"))
+            else:
+                builder.copy(self._scope.reg("frag"), offset)
+            builder.jump(done)
 
-        self._chain(arrive, None)
+        self._chain(arrive, None, more=more)
         builder.place(done)
 
     def in_chain(self, number: int) -> Reg:
@@ -123,7 +136,7 @@ class NetworkWalk:
         is6, hit, missing, done = (builder.label() for _ in range(4))
         link_protocol_is(self._layers, EtherType.IPV6, self._span)(is6, missing)
         builder.place(is6)
-        self._chain(lambda _: builder.jump(missing), (number, hit))
+        self._chain(lambda *_: builder.jump(missing), (number, hit))
         builder.place(hit)
         builder.const(1, found)
         builder.jump(done)
@@ -132,96 +145,93 @@ class NetworkWalk:
         builder.place(done)
         return found
 
-    def _known(self) -> bool:
-        return all(
-            self._builder.assigned(self._scope.reg(name)) for name in ("proto", "l4", "frag")
-        )
+    def _names(self, more: bool) -> tuple[str, ...]:
+        return ("proto", "l4", "frag", "more") if more else ("proto", "l4", "frag")
 
-    # -- IPv6: at each step the protocol, where its header begins, and the fragment so far ---------
+    def _known(self, names: tuple[str, ...]) -> bool:
+        return all(self._builder.assigned(self._scope.reg(name)) for name in names)
+
+    # -- IPv6: at each step the protocol, and where its header begins ------------------------------
 
     def _at(self, step: int, name: str) -> Reg:
         return self._scope.reg(f"{name}.{step}")
 
-    def _chain(self, arrive: Callable[[int], None], sought: tuple[int, Label] | None) -> None:
-        """Walk the chain; `arrive` is emitted where it ends, and must jump away.
+    def _chain(self, arrive: _Arrive, sought: _Sought | None, *, more: bool = False) -> None:
+        """Walk the chain; `arrive` is emitted where it ends.
 
         `sought` is a protocol number and where to jump when it is met.
         """
         builder = self._builder
-        self._fixed_header()
+        self._fixed_header(more)
         for step in range(EXTENSIONS + 1):
-            protocol = self._at(step, "proto")
-            if sought is not None:
-                number, target = sought
-                other = builder.label()
-                builder.branch(Cmp.EQ, protocol, number, target, other)
-                builder.place(other)
+            self._seek(step, sought)
             extension, end = builder.label("ext"), builder.label("end")
-            builder.member((protocol,), _SKIPPED, extension, end)
+            builder.member((self._at(step, "proto"),), _SKIPPED, extension, end)
             builder.place(end)
-            arrive(step)
+            arrive(step, None)
             builder.place(extension)
-            if step == EXTENSIONS:
-                builder.ret(Verdict.NO_MATCH)
-            else:
-                self._skip(step, arrive, sought)
+            if step < EXTENSIONS:
+                self._skip(step, arrive, sought, more)
+        builder.ret(Verdict.NO_MATCH)
 
-    def _fixed_header(self) -> None:
+    def _seek(self, step: int, sought: _Sought | None) -> None:
+        """Leave where a protocol number is the one that is sought."""
+        if sought is not None:
+            number, target = sought
+            other = self._builder.label()
+            self._builder.branch(Cmp.EQ, self._at(step, "proto"), number, target, other)
+            self._builder.place(other)
+
+    def _fixed_header(self, more: bool) -> None:
         network = self._layers.network()
         next_header = self._layers.load(network.base, network.offset + IPV6_NEXT.offset, 1)
         self._builder.copy(self._at(0, "proto"), next_header)
         end = Origin(network.base, network.offset + IPV6_LENGTH)
         assign_position(self._builder, self._at(0, "l4"), end)
-        self._builder.const(0, self._at(0, "frag"))
+        if more:
+            self._builder.const(0, self._at(0, "more"))
 
-    def _skip(
-        self, step: int, arrive: Callable[[int], None], sought: tuple[int, Label] | None
-    ) -> None:
+    def _skip(self, step: int, arrive: _Arrive, sought: _Sought | None, more: bool) -> None:
         """Go on behind the header of `step`, which is an extension header."""
         builder = self._builder
-        protocol = self._at(step, "proto")
-        fragment, whole, is_ah, other, done = (builder.label() for _ in range(5))
-        builder.branch(Cmp.EQ, protocol, IpProtocol.FRAGMENT, fragment, whole)
-        builder.place(whole)
-        builder.branch(Cmp.EQ, protocol, IpProtocol.AH, is_ah, other)
-        builder.place(is_ah)
-        self._behind_length(step, plus=2, shift=2)
-        builder.jump(done)
-        builder.place(other)
-        self._behind_length(step, plus=1, shift=3)
-        builder.jump(done)
+        fragment, other, done = builder.label("frag"), builder.label(), builder.label("next")
+        builder.branch(Cmp.EQ, self._at(step, "proto"), IpProtocol.FRAGMENT, fragment, other)
         builder.place(fragment)
-        self._behind_fragment(step, arrive, sought)
+        offset = self._behind_fragment(step, more)
+        later = builder.label("later")
+        builder.branch(Cmp.SET, offset, _FRAGMENT_OFFSET, later, done)
+        builder.place(later)
+        self._seek(step + 1, sought)
+        arrive(step + 1, builder.alu(AluOp.AND, builder.alu(AluOp.RSH, offset, 3), OFFSET))
+        builder.place(other)
+        self._behind_length(step)
+        if more:
+            builder.copy(self._at(step + 1, "more"), self._at(step, "more"))
         builder.place(done)
 
-    def _behind_length(self, step: int, *, plus: int, shift: int) -> None:
-        """Skip a header whose second byte is its length: (n + plus) << shift bytes."""
-        builder, here = self._builder, self._at(step, "l4")
+    def _behind_length(self, step: int) -> None:
+        """Skip a header whose second byte is its length: 8 + 8n bytes, AH's 8 + 4n."""
+        builder, here, length = self._builder, self._at(step, "l4"), self._at(step, "len")
         word = self._layers.load(here, 0, 2)
         builder.alu(AluOp.RSH, word, 8, self._at(step + 1, "proto"))
-        units = builder.alu(AluOp.ADD, builder.alu(AluOp.AND, word, 0xFF), plus)
-        length = builder.alu(AluOp.LSH, units, shift)
-        builder.alu(AluOp.ADD, here, length, self._at(step + 1, "l4"))
-        builder.copy(self._at(step + 1, "frag"), self._at(step, "frag"))
+        units = builder.alu(AluOp.AND, word, 0xFF)
+        is_ah, other, done = (builder.label() for _ in range(3))
+        builder.branch(Cmp.EQ, self._at(step, "proto"), IpProtocol.AH, is_ah, other)
+        builder.place(is_ah)
+        builder.alu(AluOp.LSH, units, 2, length)
+        builder.jump(done)
+        builder.place(other)
+        builder.alu(AluOp.LSH, units, 3, length)
+        builder.place(done)
+        end = builder.alu(AluOp.ADD, here, length)
+        builder.alu(AluOp.ADD, end, 8, self._at(step + 1, "l4"))
 
-    def _behind_fragment(
-        self, step: int, arrive: Callable[[int], None], sought: tuple[int, Label] | None
-    ) -> None:
-        """Skip a fragment header, unless it is that of a later fragment."""
+    def _behind_fragment(self, step: int, more: bool) -> Reg:
+        """Skip a fragment header; return the word that holds its offset."""
         builder, here = self._builder, self._at(step, "l4")
         word = self._layers.load(here, 0, 4)
-        following = builder.alu(AluOp.RSH, word, 24, self._at(step + 1, "proto"))
+        builder.alu(AluOp.RSH, word, 24, self._at(step + 1, "proto"))
         builder.alu(AluOp.ADD, here, 8, self._at(step + 1, "l4"))
-        offset = builder.alu(AluOp.AND, builder.alu(AluOp.RSH, word, 3), OFFSET)
-        more = builder.alu(AluOp.LSH, builder.alu(AluOp.AND, word, 1), 13)
-        builder.alu(AluOp.OR, offset, more, self._at(step + 1, "frag"))
-        later, first = builder.label("later"), builder.label("first")
-        builder.branch(Cmp.EQ, offset, 0, first, later)
-        builder.place(later)
-        if sought is not None:
-            number, target = sought
-            other = builder.label()
-            builder.branch(Cmp.EQ, following, number, target, other)
-            builder.place(other)
-        arrive(step + 1)
-        builder.place(first)
+        if more:
+            builder.alu(AluOp.AND, word, 1, self._at(step + 1, "more"))
+        return word
