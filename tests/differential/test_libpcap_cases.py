@@ -22,11 +22,12 @@ from netbpf.ir.program import Program, Verdict
 from netbpf.proto.linktype import LinkType
 from tests.support.libpcap import Libpcap, LibpcapError, libpcap
 from tests.support.lowering import lowered
-from tests.support.mutate import Mutant, packets_for
+from tests.support.mutate import packets_for
 from tests.support.tools import require_shared, scaled
 from tests.support.walk import ClassicWalker
 
-PACKETS = scaled(160)
+PACKETS = scaled(120)
+CHAIN = 300  # bytes; see test_pcap_dialect.py
 
 SYNTAX = "can't parse filter expression: syntax error"
 """libpcap says no more than that; netbpf says what is wrong in words of its own."""
@@ -72,7 +73,7 @@ def test_accepted_with_the_verdicts_of_libpcap(linktype: LinkType) -> None:
         reason = library.difference(case.text)
         if different and not reason:
             wrong.append(f"{case}: {different[0]}, and {len(different) - 1} more")
-        elif reason and not different and library.needless_loads:
+        elif reason and not different and not library.reordered:
             wrong.append(f"{case}: no difference, though {reason}")
     assert not wrong, "\n".join(wrong)
 
@@ -132,28 +133,21 @@ def differences(library: Libpcap, case: Case) -> list[str]:
         return [] if case.text in NEWER else [f"libpcap refuses: {error}"]
     packets = packets_for(insns, count=PACKETS)
     packets += packets_for(program, count=PACKETS // 2, rng=random.Random(1))
-    # libpcap walks protocol chains in a loop, which need not end; this machine ends it.
-    walker = ClassicWalker(insns) if "protochain" in case.text else None
+    walker = None
+    if "protochain" in case.text:
+        # libpcap walks the chain in a loop, which need not end; the walker's does, and ours is
+        # unrolled to so many headers as packets of this length can hold.
+        walker = ClassicWalker(insns)
+        packets = [packet for packet in packets if len(packet.data) <= CHAIN]
     machines = (Machine(program, strict=True), Machine(optimise(program)))
     found = []
     with library.compiled(case.text, linktype=case.linktype, netmask=case.netmask) as oracle:
         for packet in packets:
-            if walker is not None:
-                want = walker(packet.data, packet.length).matches
-            else:
-                want = oracle.run(packet.data, packet.length)
+            data, length = packet.data, packet.length
+            want = walker(data, length).matches if walker else oracle.run(data, length)
             for name, machine in zip(("lowered", "optimised"), machines, strict=True):
-                if matches(machine, packet) is not want and counts(library, machine, packet):
-                    found.append(f"{name} on {packet.data.hex()} ({packet.length}): not {want}")
+                if (machine.run(Packet(data, length)) is Verdict.MATCH) is not want:
+                    stopped = machine.trace(Packet(data, length)).steps[-1].failed
+                    if not library.excuses(insns, data, length, stopped=stopped):
+                        found.append(f"{name} on {data.hex()} ({length}): not {want}")
     return found
-
-
-def matches(machine: Machine, packet: Mutant) -> bool:
-    return machine.run(Packet(packet.data, packet.length)) is Verdict.MATCH
-
-
-def counts(library: Libpcap, machine: Machine, packet: Mutant) -> bool:
-    """Whether a difference counts: not where a load ends ours that a newer libpcap leaves out."""
-    if library.needless_loads:
-        return True
-    return not machine.trace(Packet(packet.data, packet.length)).steps[-1].failed

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from netbpf.asm.cbpf import Insn
 from netbpf.proto.linktype import LinkType
+from tests.support.walk import ClassicWalker
 
 UNKNOWN_NETMASK = 0xFFFFFFFF
 DLT_RAW = 12  # on Linux; the others have the number of their LINKTYPE_
@@ -69,10 +70,7 @@ DIFFERENCES = (
     Difference((1, 11), (9,), r"\bip multicast\b", "1.11 leaves out 240.0.0.0/4"),
     Difference((1, 11), (9,), r"\bdecnet (src|dst|host)\b", "1.11 loads flags and address at once"),
 )  # fmt: skip
-"""Facts, measured, about expressions that are decided otherwise.
-
-1.11, beside, leaves out loads whose outcome does not matter: packets that are cut off there match.
-"""
+"""Facts, measured, about expressions that are decided otherwise."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,16 @@ class Libpcap:
         return ""
 
     @property
-    def needless_loads(self) -> bool:
-        """Whether it loads what cannot change the outcome, as netbpf's pcap dialect does."""
-        return self.version < (1, 11)
+    def reordered(self) -> bool:
+        """Whether it leaves out loads whose outcome does not matter, and reorders others.
+
+        That is 1.11; the verdict on a packet that is cut off at one of these is another then.
+        """
+        return self.version >= (1, 11)
+
+    def excuses(self, insns: tuple[Insn, ...], data: bytes, length: int, *, stopped: bool) -> bool:
+        """Whether another verdict is due to that: its program, or ours, `stopped` at a load."""
+        return self.reordered and (stopped or ClassicWalker(insns)(data, length).stopped)
 
     @contextmanager
     def compiled(

@@ -49,9 +49,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """An execution: the verdict, the places (offset, width) it loaded from, and the wishes."""
+    """An execution: the verdict, the places (offset, width) it loaded from, and the wishes.
+
+    `stopped`: it ended before a verdict, at a load beyond the packet or the like: no match.
+    """
 
     matches: bool
+    stopped: bool
     loads: tuple[tuple[int, int], ...]
     wishes: tuple[Wish, ...]
 
@@ -136,8 +140,8 @@ class _Recorder:
                 self.wishes += [source.wish(key, value) for value in _targets(op, other)]
         return interp.compare(op, a[0], b[0])
 
-    def finish(self, matches: bool) -> Walk:
-        return Walk(matches, tuple(self.loads), tuple(self.wishes))
+    def finish(self, verdict: bool | None) -> Walk:
+        return Walk(verdict is True, verdict is None, tuple(self.loads), tuple(self.wishes))
 
 
 def _compute(op: AluOp, a: _Value, b: _Value) -> _Value | None:
@@ -203,7 +207,7 @@ class ClassicWalker:
                     pc += jt if seen.compare(pc, _CMP_OPS[code & 0xF0], a, source) else jf
             else:
                 a, x = (x, x) if code & 0x80 else (a, a)
-        return seen.finish(False)
+        return seen.finish(None)
 
 
 def _classic_load(
@@ -269,7 +273,8 @@ class ProgramWalker:
                 seen.compare(step.block, node.op, registers[node.a], b)
             elif isinstance(node, Member):
                 seen.wishes += _member_wishes(step.block, node, registers)
-        return seen.finish(trace.verdict is Verdict.MATCH)
+        stopped = trace.steps[-1].failed
+        return seen.finish(None if stopped else trace.verdict is Verdict.MATCH)
 
 
 def _member_wishes(key: object, node: Member, registers: dict[Reg, _Value]) -> Iterator[Wish]:
