@@ -92,7 +92,8 @@ def emit(asm: Assembler, program: Program, access: Access, setting: Setting) -> 
             span=Span(0, len(program.text)),
         )
     operands = Operands(asm, allocation, setting.frame)
-    asm.emit(*access.prologue())
+    if any(isinstance(node, (Load, Bound)) for _, node in nodes):
+        asm.emit(*access.prologue())
     _Emitter(asm, program, access, setting, operands, limits).run(nodes)
 
 

@@ -37,8 +37,6 @@ def test_a_program_without_loads_is_nothing_but_its_verdict() -> None:
     assert code(bare(parse("entry:\n  match"))) == dedent(
         """\
         r6 = r1
-        r7 = *(u32 *)(r6 +0)
-        r8 = *(u32 *)(r6 +4)
         r0 = 1
         exit"""
     )
