@@ -29,22 +29,22 @@ _POINTER_SIZE = 8
 
 
 def write_object(spec: ProgramSpec) -> bytes:
-    """Return the object file; its function has the name of the spec.
+    """Return the object file; its function has the name of the spec, as far as C allows.
 
     Raises UsageError for a map with contents that an object cannot carry.
     """
-    section = _section(spec)
+    section, name = _section(spec), _identifier(spec.name)
     types = _Types()
     elf = ElfObject()
     elf.add(section, encode(_unresolved(spec), byteorder="little"), _CODE)
-    elf.symbols.append(Symbol(spec.name, SymbolType.FUNC, section, 0, INSN_SIZE * len(spec.insns)))
+    elf.symbols.append(Symbol(name, SymbolType.FUNC, section, 0, INSN_SIZE * len(spec.insns)))
     _add_maps(elf, [m for m in spec.maps if not m.init], types)
     _add_tables(elf, [m for m in spec.maps if m.init], types)
     license_ = spec.license.encode() + b"\0"
     elf.add(_LICENSE, license_, _DATA)
     elf.symbols.append(Symbol("_license", SymbolType.OBJECT, _LICENSE, 0, len(license_)))
-    elf.relocations += [(section, INSN_SIZE * index, name) for index, name in spec.map_refs]
-    function = types.table.function(spec.name, types.entry_point())
+    elf.relocations += [(section, INSN_SIZE * index, to) for index, to in spec.map_refs]
+    function = types.table.function(name, types.entry_point())
     ext = types.table.encode_ext(section, function, list(_lines(spec)), INSN_SIZE)
     elf.add(".BTF", types.table.encode())
     elf.add(".BTF.ext", ext)
@@ -82,6 +82,12 @@ def _section(spec: ProgramSpec) -> str:
     if target is None:
         raise UsageError("a program of no target has no section in an object file")
     return hook_for(target, frags=bool(spec.flags & ProgFlag.XDP_HAS_FRAGS)).section
+
+
+def _identifier(name: str) -> str:
+    """Return a name that BTF takes for a function."""
+    allowed = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    return allowed if allowed and not allowed[0].isdigit() else f"_{allowed}"
 
 
 def _unresolved(spec: ProgramSpec) -> Iterator[Insn]:

@@ -88,6 +88,17 @@ def test_symbols_and_relocations_name_the_maps() -> None:
     assert (function["st_size"], function["st_info"]["type"]) == (8 * len(made.insns), "STT_FUNC")
 
 
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("my_filter", "my_filter"), ("web-80 ü", "web_80__"), ("80", "_80"), ("", "_")],
+)
+def test_the_function_has_a_name_that_c_allows(name: str, function: str) -> None:
+    data = write_object(replace(spec(Target.XDP), name=name))
+    symbols = parsed(data).get_section_by_name(".symtab")
+    assert symbols.get_symbol(1).name == function
+    assert b"\0" + function.encode() + b"\0" in parsed(data).get_section_by_name(".BTF").data()
+
+
 def test_a_table_is_read_only_data() -> None:
     made = spec(Target.XDP)
     elf = parsed(write_object(made))
