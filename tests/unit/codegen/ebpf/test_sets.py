@@ -13,6 +13,7 @@ from netbpf.errors import CodeSizeError
 from netbpf.ir.builder import Builder
 from netbpf.ir.interp import contains
 from netbpf.ir.program import Program, Verdict
+from netbpf.ir.text import parse
 from netbpf.objects import Program as LoadedProgram
 from netbpf.spec import Action, ProgramSpec, Target
 from netbpf.uapi.bpf import MapFlag, MapType
@@ -83,6 +84,23 @@ def test_a_table_holds_what_the_set_holds(
         assert got == expected, hex(value)
         verdicts.add(expected)
     assert verdicts == {True, False}
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_other_values_survive_a_look_up(width: int) -> None:
+    members = " ".join(hex(2 * n) for n in range(40))
+    loads = "".join(f"  v{n} = load1 {n + 4}\n" for n in range(5))
+    sums = "  s0 = v0\n" + "".join(f"  s{n} = s{n - 1} + v{n}\n" for n in range(1, 5))
+    program = parse(
+        f"entry:\n  a = load{width} 0\n{loads}  if a in {{ {members} }} goto both else no\n"
+        f"both:\n{sums}  if s4 == 15 goto yes else no\nyes:\n  match\nno:\n  no match"
+    )
+    for target in (Target.XDP, Target.SOCKET):
+        vm = Vm(generate(program, hook_for(target), action=Action.DROP, counting=False))
+        first = (12).to_bytes(width, "big").ljust(4, b"\0")
+        matching = {vm.run(first + bytes([1, 2, 3, 4, 5]), linear=linear) for linear in (9, 8)}
+        assert matching.isdisjoint({vm.run(first + bytes([1, 2, 3, 4, 6]))})
+        assert len(matching) == 1
 
 
 def test_a_number_beyond_16_bits_is_in_no_bitmap() -> None:
