@@ -21,7 +21,7 @@ from netbpf.expr.nodes import Dialect, Expr
 from netbpf.expr.parser import parse
 from netbpf.expr.resolve import resolve
 from netbpf.ir.interp import Machine, Packet
-from netbpf.ir.program import Program, Verdict
+from netbpf.ir.program import Label, Program, Verdict
 from netbpf.ir.verify import verify
 from netbpf.proto.linktype import LinkType
 from netbpf.records import replace
@@ -160,11 +160,17 @@ def differences(
 
 
 def frames_for(program: Program, linktype: LinkType, rng: random.Random) -> list[bytes]:
-    """Return nested headers, most of them such that the program takes many steps."""
+    """Return nested headers: such as reach every part of the program, and some more."""
     machine = Machine(program)
-    frames = [nested_frame(rng, linktype) for _ in range(100)]
-    frames.sort(key=lambda frame: -len(machine.trace(Packet(frame)).steps))
-    return frames[:25] + rng.sample(frames[25:], 5)
+    chosen: list[bytes] = []
+    rest: list[bytes] = []
+    reached: set[Label] = set()
+    for _ in range(300):
+        frame = nested_frame(rng, linktype)
+        blocks = {step.block for step in machine.trace(Packet(frame)).steps}
+        (rest if blocks <= reached else chosen).append(frame)
+        reached |= blocks
+    return chosen + rest[:20]
 
 
 def compare(
@@ -178,7 +184,7 @@ def compare(
     }
     frames = frames_for(programs["with reuse"], env.linktype, rng)
     packets = [Packet(cut) for frame in frames for cut in cuts(frame, rng, 3)]
-    made = packets_for(programs["with reuse"], seeds=frames[:5], count=mutants, rng=rng)
+    made = packets_for(programs["with reuse"], seeds=frames[:12], count=mutants, rng=rng)
     packets += [Packet(mutant.data, mutant.length) for mutant in made]
     wrong = differences(text, env, packets, programs)
     if env.linktype is LinkType.EN10MB:

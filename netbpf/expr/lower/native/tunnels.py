@@ -80,7 +80,7 @@ def _vlan(stack: NativeStack, node: TunnelTest) -> Test:
         ranges.append(Range(node.ident, node.ident))
     for item in ranges:
         check_most(stack, "VLAN tag", item.high, facts.VLAN_ID, node.span)
-    members = merged(ranges or [Range(1, facts.VLAN_ID)])
+    members = merged(ranges)
     builder, depth = stack.builder, stack.scope.tags
 
     def emit(yes: Label, no: Label) -> None:
@@ -91,10 +91,10 @@ def _vlan(stack: NativeStack, node: TunnelTest) -> Test:
         builder.branch(Cmp.GT, header.tags(), depth, tagged, no)
         builder.place(tagged)
         vid = builder.alu(AluOp.AND, header.tag(depth), facts.VLAN_ID)
-        if len(members) == 1 and members[0][0] == members[0][1]:
-            builder.branch(Cmp.EQ, vid, members[0][0], yes, no)
-        elif not ranges:
+        if not ranges:
             builder.branch(Cmp.EQ, vid, 0, no, yes)
+        elif node.ident is not None:
+            builder.branch(Cmp.EQ, vid, node.ident, yes, no)
         else:
             builder.member((vid,), members, yes, no)
 
