@@ -15,15 +15,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MISSING = "no-such-tool is not installed"
+IN_A_TEST = "def test(): skip({!r})"
+AT_THE_TOP = "skip({!r}, allow_module_level=True)"
+
+
 @pytest.mark.parametrize(
-    ("reason", "ci", "status"),
+    ("body", "reason", "ci", "status"),
     [
-        ("no-such-tool is not installed", "true", 1),
-        ("no-such-tool is not installed", "", 0),
-        ("cases.json is not in ../shared/data", "true", 0),
+        (IN_A_TEST, MISSING, "true", 1),
+        (AT_THE_TOP, MISSING, "true", 1),
+        (IN_A_TEST, MISSING, "", 0),
+        (IN_A_TEST, "cases.json is not in ../shared/data", "true", 0),
     ],
 )
-@pytest.mark.parametrize("body", ["def test(): skip({!r})", "skip({!r}, allow_module_level=True)"])
 def test_unexpected_skip(body: str, reason: str, ci: str, status: int, tmp_path: Path) -> None:
     test = tmp_path / "test_one.py"
     passes = "def test_passes(): pass"
