@@ -162,7 +162,9 @@ class Pins:
         if not (unfinished and _UNFINISHED.fullmatch(name) and "/" not in name):
             check_name(name)
         path = self.home / name
-        if not path.is_dir():
+        with _files(f"look for {name!r}"):
+            found = path.is_dir()
+        if not found:
             raise NotFoundError(f"nothing is kept by the name {name!r}", remedy="netbpf list")
         return path
 
