@@ -130,6 +130,8 @@ def check(insns: Sequence[Insn]) -> str | None:
     if not 0 < len(insns) <= MAX_INSNS:
         return f"{len(insns)} instructions, not 1 to {MAX_INSNS}"
     for index, insn in enumerate(insns):
+        if insn.jt > MAX_JUMP or insn.jf > MAX_JUMP:
+            return f"{index}: jumps further than {MAX_JUMP}"
         problem = _check_insn(insn) or _check_jump(insn, len(insns) - index - 1)
         if problem:
             return f"{index}: {problem}"

@@ -73,6 +73,14 @@ def test_check_says_what_is_wrong(insns: tuple[Insn, ...], problem: str) -> None
     assert not kernel_accepts(insns)
 
 
+def test_check_knows_how_far_a_jump_goes() -> None:
+    near = (Insn(Op.JEQ_K, 255, 0, 0), *(ACCEPT,) * 257)
+    assert check(near) is None
+    assert kernel_accepts(near)
+    assert check((near[0]._replace(jt=256), *near[1:])) == "0: jumps further than 255"
+    assert check((near[0]._replace(jf=256), *near[1:])) == "0: jumps further than 255"
+
+
 @pytest.mark.parametrize(
     "insns",
     [

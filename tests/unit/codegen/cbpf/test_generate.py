@@ -94,6 +94,46 @@ def test_constants_of_a_base_go_into_the_offset() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "byte = load2 14\n  low = byte & 15\n  header = low << 2",
+        "byte = load1 14\n  low = byte & 7\n  header = low << 2",
+        "byte = load1 14\n  low = byte & 15\n  header = low << 3",
+        "byte = load1 14\n  low = byte | 15\n  header = low << 2",
+        "other = load1 0\n  byte = load1 other + 14\n  low = byte & 15\n  header = low << 2",
+    ],
+)
+def test_what_is_no_header_length_is_not_loaded_as_one(header: str) -> None:
+    got = classic(
+        f"entry:\n  {header}\n  src = load2 header + 14\n  if src == 80 goto yes else no\n"
+        + dedent(RETURNS)
+    )
+    assert not [insn for insn in got.insns if insn.code == Op.LDX_MSH]
+
+
+def test_a_header_length_checks_its_own_byte_only() -> None:
+    check(
+        """
+        entry:
+          next = load1 15
+          byte = load1 14
+          low = byte & 15
+          header = low << 2
+          if header == 20 goto yes else no
+        """
+        + RETURNS,
+        """
+        ldb [15]
+        ldxb 4*([14]&0xf)
+        txa
+        jeq #0x14 jt 4 jf 5
+        ret #96
+        ret #0
+        """,
+    )
+
+
 def test_joins_are_kept_in_memory() -> None:
     check(
         """
@@ -361,6 +401,8 @@ def test_two_operands(expression: str, code: str) -> None:
         ("header > a", "ldb [0], ldxb 4*([1]&0xf), jge x jt 4 jf 3"),
         ("header >= a", "ldb [0], ldxb 4*([1]&0xf), jgt x jt 4 jf 3"),
         ("header == a", "ldb [0], ldxb 4*([1]&0xf), jeq x jt 3 jf 4"),
+        ("sum > three", "ldb [0], add #5, st M[15], ldb [1], mul #3, ldx M[15], jge x jt 8 jf 7"),
+        ("sum & three", "ldb [0], add #5, st M[15], ldb [1], mul #3, ldx M[15], jset x jt 7 jf 8"),
     ],
 )
 def test_comparisons_of_registers(test: str, code: str) -> None:
@@ -527,6 +569,21 @@ def test_far_targets_are_reached_by_way_of_jumps(length: int) -> None:
         assert run(got.insns, value.to_bytes(4, "big") + bytes(4)) == 96
     for value in (1, 2 * length, 0xFFFFFFFF):
         assert run(got.insns, value.to_bytes(4, "big") + bytes(4)) == 0
+
+
+def test_intermediate_values_give_their_words_back() -> None:
+    lines = ["entry:", "  x0 = load1 0"]
+    for i in range(40):
+        lines += [f"  c{i} = load1 {i}", f"  d{i} = c{i} * 3", f"  x{i + 1} = d{i} - x{i}"]
+    got = classic("\n".join([*lines, "  if x40 == 60 goto yes else no", dedent(RETURNS)]))
+    assert max(insn.k for insn in got.insns if insn.code == Op.ST) == 15
+    packet = bytes(range(40))
+    value = 0
+    for byte in packet:
+        value = 3 * byte - value
+    assert value == 60
+    assert run(got.insns, packet) == 96
+    assert run(got.insns, packet[:-1] + b"\0") == 0
 
 
 def test_too_many_instructions() -> None:

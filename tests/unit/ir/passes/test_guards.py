@@ -11,20 +11,23 @@ def test_a_shift_by_a_register_that_may_be_large() -> None:
     check(
         guard_shifts,
         """
-        outputs x y z
+        outputs x y z v
         entry:
           a = load1 0
           n = a & 31
+          m = a & 32
           x = a << n
           y = a >> a
           z = a << 40
+          v = a << m
           match
         """,
         """
-        outputs x y z
+        outputs x y z v
         entry:
           a = load1 0
           n = a & 31
+          m = a & 32
           x = a << n
           if a >= 0x20 goto entry.0 else entry.1
         entry.0:
@@ -35,6 +38,14 @@ def test_a_shift_by_a_register_that_may_be_large() -> None:
           goto entry.2
         entry.2:
           z = a << 40
+          if m >= 0x20 goto entry.3 else entry.4
+        entry.3:
+          v = 0
+          goto entry.5
+        entry.4:
+          v = a << m
+          goto entry.5
+        entry.5:
           match
         """,
     )
