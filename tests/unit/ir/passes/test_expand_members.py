@@ -113,17 +113,17 @@ def test_small_sets_only_when_asked() -> None:
     assert expand_members(two, most=2) is not two
 
 
-def tests_of(expanded: Program, reg: str) -> list[tuple[str, object]]:
+def branches_on(expanded: Program, reg: str) -> list[tuple[str, object]]:
     tests = (block.term for block in expanded if isinstance(block.term, Branch))
     return [(test.op.value, test.b) for test in tests if test.a == reg]
 
 
 def test_no_edge_is_asked_for_twice() -> None:
     touching = expand_members(program(((1, 5), (6, 9), (10, 0xFFFFFFFF)), 1))
-    assert tests_of(touching, "w0") == [(">=", 1)]
+    assert branches_on(touching, "w0") == [(">=", 1)]
     # The first words 1 to 5 say yes; 6 leads to the other words.
     words = expand_members(program((((1 << 96), (6 << 96) + 7),), 4))
-    assert tests_of(words, "w0") == [(">=", 6), ("==", 6), (">=", 1)]
+    assert branches_on(words, "w0") == [(">=", 6), ("==", 6), (">=", 1)]
 
 
 def test_a_range_in_text() -> None:
