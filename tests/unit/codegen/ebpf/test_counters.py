@@ -121,6 +121,19 @@ def test_an_entry_that_another_cpu_creates_meanwhile_is_added_to(
     assert totals(vm) == (1, 2, 0, 0)  # the other CPU has counted the creation
 
 
+def test_a_key_may_be_an_offset_too() -> None:
+    """A constant that is read as a number stays one, though loads go by its pointer."""
+    key = parse(
+        "outputs j\nentry:\n  a = load1 0\n  if a == 1 goto one else two\n"
+        "one:\n  j = 2\n  goto both\ntwo:\n  j = 3\n  goto both\n"
+        "both:\n  b = load1 j + 0\n  match"
+    )
+    vm = Vm(spec(MATCH_ALL, keys={Key.PROTO: key}))
+    for first in (1, 2, 2):
+        vm.run(bytes([first, 0, 0, 0]))
+    assert [entry(vm, "proto", number) for number in (2, 3)] == [(1, 4), (2, 8)]
+
+
 def test_all_keys_at_once_fit_the_stack() -> None:
     words = {1: "b", 5: "b b b b b", 10: "b b b b b b b b b b"}
     keys = {

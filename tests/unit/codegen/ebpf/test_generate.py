@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from textwrap import dedent
 
 import pytest
@@ -10,7 +11,8 @@ from netbpf.asm.disasm import listing
 from netbpf.codegen.ebpf import generate, ranges
 from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.errors import CodeSizeError, Span
-from netbpf.ir.program import Program
+from netbpf.ir.interp import compare, compute
+from netbpf.ir.program import AluOp, Cmp, Program
 from netbpf.ir.text import parse
 from netbpf.objects import Program as LoadedProgram
 from netbpf.proto.linktype import LinkType
@@ -206,6 +208,75 @@ def test_a_blurred_join_keeps_its_value(
     results = [vm.run(bytes([first, *data[1:]]), linear=linear) for first in (0, 1, 2)]
     assert len(set(results)) == 1
     assert vm.run(other, linear=linear) != results[0]
+
+
+NUMBERS = (0, 1, 2, 7, 31, 32, 33, 0xFF, 0x8000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize("kept", ["", "a", "b", "ab"])
+@pytest.mark.parametrize("op", list(AluOp))
+def test_arithmetic(op: AluOp, kept: str) -> None:
+    """Of two values, each of them needed afterwards or not."""
+    lines = f"  a = load4 0\n  b = load4 4\n  r = a {op.value} b\n"
+    last = "r"
+    for value in kept:
+        lines += f"  {value}1 = {last} ^ {value}\n  {value}2 = {value}1 ^ {value}\n"
+        last = f"{value}2"
+    end = f"  e = load4 8\n  if {last} == e goto yes else no"
+    for hook in (XDP, SOCKET):
+        program = parse(f"entry:\n{lines}{end}{ENDING}")
+        vm = Vm(generate(program, hook, action=Action.DROP, counting=False))
+        no_match = vm.run(b"")
+        for a in NUMBERS:
+            for b in NUMBERS:
+                result = compute(op, a, b)
+                data = struct.pack(">III", a, b, result or 0)
+                assert (vm.run(data) != no_match) == (result is not None), (a, b)
+                assert vm.run(struct.pack(">III", a, b, (result or 0) ^ 1)) == no_match
+
+
+@pytest.mark.parametrize("op", list(AluOp))
+def test_arithmetic_with_a_constant(op: AluOp) -> None:
+    for b in NUMBERS:
+        if b == 0 and op in (AluOp.DIV, AluOp.MOD):
+            continue
+        code_ = f"  a = load4 0\n  r = a {op.value} {b:#x}\n  e = load4 4\n"
+        program = parse(f"entry:\n{code_}  if r == e goto yes else no{ENDING}")
+        vm = Vm(bare(program))
+        for a in NUMBERS:
+            result = compute(op, a, b)
+            assert result is not None
+            assert vm.run(struct.pack(">II", a, result)) == XDP.drop, (a, b)
+            assert vm.run(struct.pack(">II", a, result ^ 1)) == XDP.accept, (a, b)
+
+
+@pytest.mark.parametrize("op", list(Cmp))
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_comparisons(op: Cmp, constant: bool, inverted: bool) -> None:
+    ways = "no else yes" if inverted else "yes else no"
+    for b in NUMBERS:
+        other = f"{b:#x}" if constant else "b"
+        program = parse(
+            "entry:\n  a = load4 0\n  b = load4 4\n  c = a + 0\n  d = b + 0\n"
+            f"  if a {op.value} {other} goto {ways}{ENDING}"
+        )
+        vm = Vm(bare(program))
+        for a in NUMBERS:
+            expected = compare(op, a, b) != inverted
+            assert (vm.run(struct.pack(">II", a, b)) == XDP.drop) == expected, (a, b)
+
+
+def test_an_offset_from_the_stack_is_compared() -> None:
+    """Verifiers before 5.16 forget what they knew of it."""
+    loads = "".join(f"  v{n} = load1 {n}\n" for n in range(9))
+    sums = "  s0 = v0\n" + "".join(f"  s{n} = s{n - 1} + v{n}\n" for n in range(1, 9))
+    program = parse(
+        f"entry:\n  b = load1 0\n  x = load1 b + 3\n{loads}{sums}"
+        "  y = s8 + x\n  z = y + b\n  if z == 5 goto yes else no" + ENDING
+    )
+    shown = code(bare(program, frags=False))
+    assert "if r0 > 0xffff goto" in shown
 
 
 def chain(count: int) -> Program:
