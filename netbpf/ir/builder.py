@@ -4,12 +4,13 @@ Code is emitted in topological order: a label is placed only when all jumps to i
 every point the builder knows which registers are assigned on *every* path to it. With `reuse`,
 an assignment to such a register is not emitted again (see ir.program: it would give the same
 value); without it (-O0) everything is emitted as asked for.
-Depends on ir.program.
+Depends on ir.program and ir.possible.
 """
 
 from __future__ import annotations
 
 from netbpf.errors import CodeSizeError, IrError, Span
+from netbpf.ir.possible import NOTHING, Possible, after, decided, either
 from netbpf.ir.program import (
     Alu,
     AluOp,
@@ -52,7 +53,8 @@ class Builder:
         self._insns: list[Insn] = []
         self._known: frozenset[Reg] = frozenset()  # assigned on every path to the current block
         self._new: set[Reg] = set()  # assigned in the current block
-        self._arriving: dict[Label, frozenset[Reg]] = {}  # known, for labels not yet placed
+        self._possible = NOTHING  # values of registers at the current point
+        self._arriving: dict[Label, tuple[frozenset[Reg], Possible]] = {}  # at labels not placed
         self._count = 0
         self._short: dict[str, Reg] = {}  # for names that would grow with the expression
 
@@ -76,15 +78,16 @@ class Builder:
 
     def forget(self) -> None:
         """Take nothing as assigned any more: what comes next is emitted by itself (-O0)."""
-        self._known, self._new = frozenset(), set()
+        self._known, self._new, self._possible = frozenset(), set(), NOTHING
 
     def place(self, label: Label) -> None:
         """Continue at `label`; falls through from the current point if that is open."""
         if self._label is not None:
             self.jump(label)
-        known = self._arriving.pop(label, None)
-        self._label = None if known is None else label
-        self._known, self._new = known or frozenset(), set()
+        arrived = self._arriving.pop(label, None)
+        self._label = None if arrived is None else label
+        self._known, self._possible = arrived or (frozenset(), NOTHING)
+        self._new = set()
 
     # -- instructions: each returns the register that holds the value --------------------------
 
@@ -119,8 +122,8 @@ class Builder:
         self._close(Jump(target, self.span))
 
     def branch(self, op: Cmp, a: Reg, b: Reg | int, then: Label, orelse: Label) -> None:
-        """End the block with a comparison."""
-        self._close(Branch(op, a, b, then, orelse, self.span))
+        """End the block with a comparison; with `reuse`, a jump where it must come out so."""
+        self._test(Branch(op, a, b, then, orelse, self.span))
 
     def member(
         self,
@@ -129,8 +132,8 @@ class Builder:
         then: Label,
         orelse: Label,
     ) -> None:
-        """End the block with a set test."""
-        self._close(Member(regs, members, then, orelse, self.span))
+        """End the block with a set test; with `reuse`, a jump where it must come out so."""
+        self._test(Member(regs, members, then, orelse, self.span))
 
     def ret(self, verdict: Verdict) -> None:
         """End the block with a verdict."""
@@ -160,6 +163,13 @@ class Builder:
             self._new.add(dst)
         return dst
 
+    def _test(self, test: Branch | Member) -> None:
+        holds = decided(test, self._possible) if self._reuse else None
+        if holds is None:
+            self._close(test)
+        else:
+            self.jump(test.then if holds else test.orelse)
+
     def _close(self, term: Terminator) -> None:
         if self._label is None:
             return
@@ -170,6 +180,13 @@ class Builder:
             raise CodeSizeError(message, text=self._text, span=self.span or Span(0, 0))
         known = self._known | self._new if self._new else self._known
         for target in block.targets():
-            before = self._arriving.get(target, known)
-            self._arriving[target] = known if before is known else known & before
+            possible = after(term, target, self._possible) if self._reuse else NOTHING
+            before = self._arriving.get(target)
+            if before is not None:
+                known_before, possible_before = before
+                possible = either(possible, possible_before)
+                if known_before is not known:
+                    self._arriving[target] = known & known_before, possible
+                    continue
+            self._arriving[target] = known, possible
         self._label, self._insns = None, []

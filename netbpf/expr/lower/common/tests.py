@@ -22,24 +22,28 @@ At = Callable[[], Origin]
 
 def every(builder: Builder, *tests: Test) -> Test:
     """Return the conjunction: in order, none after the first that fails. No tests: true."""
+    if not tests:
+        return constant(builder, True)
 
     def emit(yes: Label, no: Label) -> None:
-        for test in tests:
+        for test in tests[:-1]:
             go_on(builder, test, no)
-        builder.jump(yes)
+        tests[-1](yes, no)
 
     return emit
 
 
 def some(builder: Builder, *tests: Test) -> Test:
     """Return the disjunction: in order, none after the first that holds. No tests: false."""
+    if not tests:
+        return constant(builder, False)
 
     def emit(yes: Label, no: Label) -> None:
-        for test in tests:
+        for test in tests[:-1]:
             other = builder.label()
             test(yes, other)
             builder.place(other)
-        builder.jump(no)
+        tests[-1](yes, no)
 
     return emit
 
