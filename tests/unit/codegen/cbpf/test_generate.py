@@ -635,3 +635,54 @@ def test_what_there_is_no_room_for_is_computed_again() -> None:
     assert 40 * 20 < len(got.insns) < 40 * 25
     assert run(got.insns, bytes(20)) == 96
     assert run(got.insns, bytes(19)) == 0
+
+
+def test_joins_that_do_not_live_together_share_a_word() -> None:
+    lines = ["entry:", "  x = load1 0", "  goto d0"]
+    for i in range(40):
+        lines += [
+            f"d{i}:\n  if x == {i} goto l{i} else r{i}",
+            f"l{i}:\n  j{i} = 7\n  goto m{i}",
+            f"r{i}:\n  j{i} = {i}\n  goto m{i}",
+            f"m{i}:\n  y{i} = load1 1\n  if y{i} == {i} goto no else u{i}",
+            f"u{i}:\n  if j{i} == 7 goto v{i} else d{i + 1}",
+            f"v{i}:\n  if y{i} == 99 goto yes else d{i + 1}",
+        ]
+    got = classic("\n".join([*lines, "d40:\n  goto no", dedent(RETURNS)]))
+    assert {insn.k for insn in got.insns if insn.code == Op.ST} == {0}
+    assert run(got.insns, bytes((33, 99))) == 96
+    assert run(got.insns, bytes((33, 98))) == 0
+
+
+def test_a_join_that_is_assigned_for_nothing_overwrites_nothing() -> None:
+    got = classic(
+        """
+        entry:
+          a = load1 0
+          if a == 1 goto left else right
+        left:
+          j = 11
+          goto middle
+        right:
+          j = 12
+          goto middle
+        middle:
+          b = load1 1
+          if b == 1 goto idle else busy
+        idle:
+          k = 13
+          c = load1 2
+          if c == 1 goto no else uses.j
+        busy:
+          k = 14
+          d = load1 3
+          if d == 1 goto no else uses.k
+        uses.j:
+          if j == 12 goto yes else no
+        uses.k:
+          if k == 14 goto yes else no
+        """
+        + RETURNS
+    )
+    for packet, verdict in ((b"\0\1\0\0", 96), (b"\1\1\0\0", 0), (b"\1\2\0\0", 96)):
+        assert run(got.insns, packet) == verdict, packet
