@@ -7,6 +7,7 @@ expressions (tests.support.exprgen). Checksums are zero: nothing here looks at t
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from netbpf.proto.linktype import LinkType
@@ -17,9 +18,11 @@ VIDS = (0, 10, 20, 100, 0x2064, 0xE000)
 DEEPEST = 3
 
 
-def nested_frame(rng: random.Random, linktype: LinkType = LinkType.EN10MB) -> bytes:
-    """Return a frame of the link type, mostly well-formed."""
-    return _Frames(rng).frame(linktype)
+def nested_frame(
+    rng: random.Random, linktype: LinkType = LinkType.EN10MB, *, tunnels: bool = False
+) -> bytes:
+    """Return a frame of the link type, mostly well-formed; with `tunnels` full of them."""
+    return _Frames(rng, tunnels).frame(linktype)
 
 
 def _number(value: int, width: int = 2) -> bytes:
@@ -29,8 +32,9 @@ def _number(value: int, width: int = 2) -> bytes:
 class _Frames:
     """Each method returns the bytes of a header and of everything in it."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, tunnels: bool) -> None:
         self._rng = rng
+        self._tunnels = tunnels
         self._depth = 0
 
     def frame(self, linktype: LinkType) -> bytes:
@@ -70,7 +74,10 @@ class _Frames:
             for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 3)))
         )
         kinds = (self._ip4_typed,) * 6 + (self._ip6_typed,) * 6
-        rare = (self._arp, self._llc, self._mpls, self._pppoe, self._decnet, self._other)
+        rare: tuple[Callable[[], bytes], ...] = (self._arp, self._llc, self._mpls)
+        rare += (self._pppoe, self._decnet, self._other)
+        if self._tunnels:
+            rare += (self._mpls, self._pppoe) * 3
         return tags + rng.choice((*kinds, *rare))()
 
     def _ip4_typed(self) -> bytes:
@@ -164,7 +171,28 @@ class _Frames:
 
     def _transport(self, ordinary: int) -> tuple[int, bytes]:
         rng = self._rng
-        kind = rng.choice((6, 6, 6, 17, 17, 17, 132, ordinary, 1, 2, 51, 50, 103, 112, 4, 41, 47))
+        kinds: tuple[int, ...] = (
+            6,
+            6,
+            6,
+            17,
+            17,
+            17,
+            132,
+            ordinary,
+            1,
+            2,
+            51,
+            50,
+            103,
+            112,
+            4,
+            41,
+            47,
+        )
+        if self._tunnels and self._depth < 2:
+            kinds = (17, 17, 17, 4, 41, 47, 6)
+        kind = rng.choice(kinds)
         if kind == 6:
             words = rng.choice((5, 5, 8, 15))
             header = self._port() + self._port() + bytes(8) + bytes((words << 4,))
