@@ -12,7 +12,6 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from netbpf.codegen.batch import Judgement
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from netbpf.observe.capture import Record
     from netbpf.observe.pcap import PcapReader
 
-_QUEUE_LENGTH = Path("/proc/sys/net/unix/max_dgram_qlen")
 _WMEM = 8 << 20  # bytes of datagrams under way; the kernel may grant less
 
 
@@ -112,7 +110,6 @@ class SocketJudge(Judge):
         self._here.setblocking(False)
         self._there.setblocking(False)
         self._here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WMEM)
-        self._burst = int(_QUEUE_LENGTH.read_text())
 
     @property
     def interpreted(self) -> int:
@@ -122,17 +119,15 @@ class SocketJudge(Judge):
     def judge(self, records: Sequence[Record]) -> bytes:
         """Return a Judgement per packet."""
         verdicts = bytearray(len(records))
-        send, burst, whole_only = self._here.send, self._burst, self._whole_only
+        send, whole_only = self._here.send, self._whole_only
         under_way: list[int] = []
         for index, record in enumerate(records):
             if whole_only and record.length != len(record.data):
                 verdicts[index] = self._interpreter.one(record)
                 continue
-            if len(under_way) == burst:
-                self._receive(records, under_way, verdicts)
             try:
                 send(record.data)
-            except BlockingIOError:  # many long packets fill the buffer before the queue
+            except BlockingIOError:  # the queue is full
                 self._receive(records, under_way, verdicts)
                 send(record.data)
             under_way.append(index)

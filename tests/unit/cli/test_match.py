@@ -197,4 +197,6 @@ def test_many_packets(cli: Cli, tmp_path: Path) -> None:
     path.write_bytes(pcap(*[record(TCP80), record(ARP)] * 6000))
     shown = cli("match", "-r", str(path), "--json", "--target", "cbpf", "arp")
     assert json.loads(shown.out)["indices"] == list(range(1, 12000, 2))
+    lines = cli("match", "-r", str(path), "arp").out.splitlines()
+    assert [int(line.split()[0]) for line in lines] == list(range(1, 12000, 2))
     assert records_of(path)[0] == Record(TCP80, 54, 1_700_000_000_000_005_000, 1)

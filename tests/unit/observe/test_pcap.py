@@ -141,6 +141,16 @@ def test_a_damaged_record_ends_after_the_good_ones(
     assert read_until_error(path) == ([b"abc"], f"{path}: {message}")
 
 
+def test_the_place_of_damage_in_a_large_file(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    good = pcap(record(bytes(1000)) * 5000)
+    assert len(good) > 4 << 20
+    path.write_bytes(good + b"cut")
+    packets, message = read_until_error(path)
+    assert len(packets) == 5000
+    assert message == f"{path}: ends within the packet record at byte {len(good)}"
+
+
 def test_every_truncation_is_an_error_or_a_whole_number_of_packets(tmp_path: Path) -> None:
     whole = pcap(record(b"abc"), record(b""), record(b"defgh"))
     ends = {24, 43, 59, 80}

@@ -122,6 +122,15 @@ def test_a_damaged_block_ends_after_the_good_ones(tmp_path: Path, bad: bytes, me
     assert message in error
 
 
+def test_the_place_of_damage_in_a_large_file(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    good = section() + interface() + enhanced(bytes(1000)) * 5000
+    path.write_bytes(good + b"cut")
+    packets, message = read_until_error(path)
+    assert len(packets) == 5000
+    assert message == f"{path}: ends within the block at byte {len(good)}"
+
+
 def test_every_truncation_is_an_error_or_whole_blocks(tmp_path: Path) -> None:
     for size in range(4, len(GOOD)):
         if size in (28, 48):
