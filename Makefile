@@ -35,6 +35,11 @@ test: $(STAMP) ## Run the tests: all of them as root, else those that need no ro
 	@scripts/system-packages test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: bench
+bench: $(STAMP) ## Measure netbpf beside tcpdump (root, to match in the kernel too)
+	@scripts/system-packages test
+	$(BIN)/python -m tests.bench
+
 .PHONY: lint
 lint: $(STAMP) ## Check format, style, types and layers
 	$(BIN)/ruff format --check .
