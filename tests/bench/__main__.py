@@ -57,7 +57,7 @@ def _matching(tcpdump: str, folder: Path) -> None:
     _write_capture(capture)
     expression, read = "tcp dst port 80", ("-r", str(capture))
     targets = ("xdp", "tc", "socket", "cbpf") if os.geteuid() == 0 else ("cbpf",)
-    commands = {
+    commands: dict[str, tuple[str, ...]] = {
         f"netbpf match --target {target}": (
             *(*NETBPF, "match", "--count", "--target", target),
             *(*read, expression),
