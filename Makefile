@@ -18,7 +18,7 @@ help: ## Show this text
 setup: $(STAMP) ## Make the virtual environment .venv, with netbpf and its tools in it
 
 $(STAMP): pyproject.toml
-	@scripts/system-packages venv
+	@.ci/system-packages venv
 	@# An environment that is there stays with its Python; one whose Python is gone is made anew.
 	$(BIN)/python -c pass 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
@@ -27,17 +27,17 @@ $(STAMP): pyproject.toml
 
 .PHONY: demo
 demo: $(STAMP) ## See netbpf at work, in two network namespaces that it makes and removes
-	@scripts/system-packages demo
+	@.ci/system-packages demo
 	$(SUDO) $(BIN)/netbpf lab
 
 .PHONY: test
 test: $(STAMP) ## Run the tests: all of them as root, else those that need no root
-	@scripts/system-packages test
+	@.ci/system-packages test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Measure netbpf beside tcpdump (root, to match in the kernel too)
-	@scripts/system-packages test
+	@.ci/system-packages test
 	$(BIN)/python -m tests.bench
 
 .PHONY: lint
