@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from netbpf.errors import Span
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.common.linktypes import link_protocol_is
+from netbpf.expr.lower.common.sets import Range, Read, pair_in
 from netbpf.expr.lower.common.tests import every, field_is, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.pcap.layers import PcapLayers
 from netbpf.expr.nodes import Direction
-from netbpf.ir.program import Cmp, Label
+from netbpf.ir.program import Cmp, Label, Reg
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.field import Field
 from netbpf.proto.ip import (
@@ -31,38 +32,35 @@ from netbpf.proto.ip import (
     IpProtocol,
 )
 
-Range = tuple[int, int]
-"""The lowest and the highest port."""
-
 
 def port4(
     layers: PcapLayers,
-    ports: Range,
+    ranges: Sequence[Range],
     protocols: Sequence[int],
     direction: Direction | None,
     span: Span,
 ) -> Test:
-    """Return the test for a port in an IPv4 packet that is no later fragment."""
+    """Return the test for ports of an IPv4 packet that is no later fragment."""
     return every(
         layers.builder,
         ipv4_protocol_is(layers, protocols, span),
         unfragmented(layers),
-        _ports_are(layers, layers.transport4, ports, direction),
+        _ports_are(layers, layers.transport4, ranges, direction),
     )
 
 
 def port6(
     layers: PcapLayers,
-    ports: Range,
+    ranges: Sequence[Range],
     protocols: Sequence[int],
     direction: Direction | None,
     span: Span,
 ) -> Test:
-    """Return the test for a port right behind the IPv6 header."""
+    """Return the test for ports right behind the IPv6 header."""
     return every(
         layers.builder,
         next_header_is(layers, protocols, span),
-        _ports_are(layers, layers.transport6, ports, direction),
+        _ports_are(layers, layers.transport6, ranges, direction),
     )
 
 
@@ -117,32 +115,16 @@ def _network_field_is(layers: PcapLayers, field: Field, value: int) -> Test:
 def _ports_are(
     layers: PcapLayers,
     transport: Callable[[], Origin],
-    ports: Range,
+    ranges: Sequence[Range],
     direction: Direction | None,
 ) -> Test:
-    source = _port_is(layers, transport, SOURCE_PORT, ports)
-    destination = _port_is(layers, transport, DESTINATION_PORT, ports)
-    if direction is Direction.SRC:
-        return source
-    if direction is Direction.DST:
-        return destination
-    join = every if direction is Direction.AND else some
-    return join(layers.builder, source, destination)
+    source, destination = (_reader(layers, transport, at) for at in (SOURCE_PORT, DESTINATION_PORT))
+    return pair_in(layers.builder, source, destination, ranges, direction)
 
 
-def _port_is(
-    layers: PcapLayers, transport: Callable[[], Origin], field: Field, ports: Range
-) -> Test:
-    low, high = ports
-    if low == high:
-        return field_is(layers, transport, field.offset, field.width, low)
+def _reader(layers: PcapLayers, transport: Callable[[], Origin], field: Field) -> Read:
+    def read() -> Reg:
+        origin = transport()
+        return layers.load(origin.base, origin.offset + field.offset, field.width)
 
-    def emit(yes: Label, no: Label) -> None:
-        origin, builder = transport(), layers.builder
-        reg = layers.load(origin.base, origin.offset + field.offset, field.width)
-        above = builder.label()
-        builder.branch(Cmp.GE, reg, low, above, no)
-        builder.place(above)
-        builder.branch(Cmp.GT, reg, high, no, yes)
-
-    return emit
+    return read

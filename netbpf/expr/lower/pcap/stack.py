@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netbpf.errors import Span
+from netbpf.expr.lower.common.sets import Range
 from netbpf.expr.lower.common.tests import check_most, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.pcap.layers import PcapLayers
@@ -46,9 +47,8 @@ class PcapStack(PcapLayers):
         direction: Direction | None,
         span: Span,
     ) -> Test:
-        """Return the test for ports, in IPv6 first."""
+        """Return the test for ports, in IPv6 first: no packet is of both versions."""
         protocols = WITH_PORTS if protocol is None else (protocol,)
-        tests = (
-            port(self, one, protocols, direction, span) for one in ranges for port in (port6, port4)
-        )
+        elements = [Range(low, high) for low, high in ranges]
+        tests = (port(self, elements, protocols, direction, span) for port in (port6, port4))
         return some(self.builder, *tests)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from netbpf.errors import ExpressionError
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.common.linktypes import bottom_of_stack, link_protocol_is
+from netbpf.expr.lower.common.sets import Range
 from netbpf.expr.lower.common.tests import (
     check_most,
     constant,
@@ -176,7 +177,7 @@ def _overlay_test(layers: PcapLayers, node: TunnelTest) -> Callable[[_Port, _Tra
         number = GENEVE_PORT if geneve else VXLAN_PORT
         value, mask = (0, _GENEVE_VERSION) if geneve else (_VXLAN_FLAGS, 0xFF)
         tests = [
-            port(layers, (number, number), (IpProtocol.UDP,), Direction.DST, node.span),
+            port(layers, [Range(number, number)], (IpProtocol.UDP,), Direction.DST, node.span),
             field_is(layers, transport, _UDP, 1, value, mask),
         ]
         if node.ident is not None:
