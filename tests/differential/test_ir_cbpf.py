@@ -25,7 +25,7 @@ SNAPLEN = 20
 
 def test_a_classic_machine_agrees() -> None:
     verdicts: Counter[Verdict] = Counter()
-    for seed in range(scaled(800)):
+    for seed in range(scaled(400)):
         rng = random.Random(seed)
         program = random_program(rng, size=rng.choice((2, 4, 8, 16)))
         verify(program)
@@ -47,7 +47,7 @@ def test_a_classic_machine_agrees() -> None:
 
 def test_the_kernel_agrees() -> None:
     verdicts: Counter[Verdict] = Counter()
-    for seed in range(scaled(800)):
+    for seed in range(scaled(400)):
         rng = random.Random(-1 - seed)
         program = random_program(rng, size=rng.choice((2, 4, 8, 16)), meta=(MetaField.LENGTH,))
         machine = Machine(program, strict=True)
