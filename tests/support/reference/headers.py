@@ -168,12 +168,11 @@ def _ipv6(view: View, at: int) -> Network:
 def _behind_extension(view: View, found: Network) -> Network:
     here, header = found.protocol, found.transport
     skipped = (*found.skipped, here)
+    word = view.read(header, 4)
+    following, count = word >> 24, (word >> 16) & 0xFF
     if here == 44:
-        word = view.read(header, 4)
         offset, more = (word >> 3) & 0x1FFF, bool(word & 1)
-        return Network(word >> 24, header + 8, offset, more, skipped)
-    word = view.read(header, 2)
-    following, count = word >> 8, word & 0xFF
+        return Network(following, header + 8, offset, more, skipped)
     length = 4 * (count + 2) if here == 51 else 8 * (count + 1)
     return Network(following, header + length, found.offset, found.more, skipped)
 

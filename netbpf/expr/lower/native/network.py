@@ -192,29 +192,33 @@ class NetworkWalk:
             self._builder.const(0, self._at(0, "more"))
 
     def _skip(self, step: int, arrive: _Arrive, sought: _Sought | None, more: bool) -> None:
-        """Go on behind the header of `step`, which is an extension header."""
-        builder = self._builder
+        """Go on behind the header of `step`, an extension header; read its first four bytes."""
+        builder, here, protocol = self._builder, self._at(step, "l4"), self._at(step, "proto")
+        behind = self._at(step + 1, "l4")
+        word = self._layers.load(here, 0, 4)
+        builder.alu(AluOp.RSH, word, 24, self._at(step + 1, "proto"))
         fragment, other, done = builder.label("frag"), builder.label(), builder.label("next")
-        builder.branch(Cmp.EQ, self._at(step, "proto"), IpProtocol.FRAGMENT, fragment, other)
+        builder.branch(Cmp.EQ, protocol, IpProtocol.FRAGMENT, fragment, other)
         builder.place(fragment)
-        offset = self._behind_fragment(step, more)
+        builder.alu(AluOp.ADD, here, 8, behind)
+        if more:
+            builder.alu(AluOp.AND, word, 1, self._at(step + 1, "more"))
         later = builder.label("later")
-        builder.branch(Cmp.SET, offset, _FRAGMENT_OFFSET, later, done)
+        builder.branch(Cmp.SET, word, _FRAGMENT_OFFSET, later, done)
         builder.place(later)
         self._seek(step + 1, sought)
-        arrive(step + 1, builder.alu(AluOp.AND, builder.alu(AluOp.RSH, offset, 3), OFFSET))
+        arrive(step + 1, builder.alu(AluOp.AND, builder.alu(AluOp.RSH, word, 3), OFFSET))
         builder.place(other)
-        self._behind_length(step)
+        length = self._length(step, word)
+        builder.alu(AluOp.ADD, builder.alu(AluOp.ADD, here, length), 8, behind)
         if more:
             builder.copy(self._at(step + 1, "more"), self._at(step, "more"))
         builder.place(done)
 
-    def _behind_length(self, step: int) -> None:
-        """Skip a header whose second byte is its length: 8 + 8n bytes, AH's 8 + 4n."""
-        builder, here, length = self._builder, self._at(step, "l4"), self._at(step, "len")
-        word = self._layers.load(here, 0, 2)
-        builder.alu(AluOp.RSH, word, 8, self._at(step + 1, "proto"))
-        units = builder.alu(AluOp.AND, word, 0xFF)
+    def _length(self, step: int, word: Reg) -> Reg:
+        """Return a header's length but for its first eight bytes: 8n, AH's 4n; n is byte 1."""
+        builder, length = self._builder, self._at(step, "len")
+        units = builder.alu(AluOp.AND, builder.alu(AluOp.RSH, word, 16), 0xFF)
         is_ah, other, done = (builder.label() for _ in range(3))
         builder.branch(Cmp.EQ, self._at(step, "proto"), IpProtocol.AH, is_ah, other)
         builder.place(is_ah)
@@ -223,15 +227,4 @@ class NetworkWalk:
         builder.place(other)
         builder.alu(AluOp.LSH, units, 3, length)
         builder.place(done)
-        end = builder.alu(AluOp.ADD, here, length)
-        builder.alu(AluOp.ADD, end, 8, self._at(step + 1, "l4"))
-
-    def _behind_fragment(self, step: int, more: bool) -> Reg:
-        """Skip a fragment header; return the word that holds its offset."""
-        builder, here = self._builder, self._at(step, "l4")
-        word = self._layers.load(here, 0, 4)
-        builder.alu(AluOp.RSH, word, 24, self._at(step + 1, "proto"))
-        builder.alu(AluOp.ADD, here, 8, self._at(step + 1, "l4"))
-        if more:
-            builder.alu(AluOp.AND, word, 1, self._at(step + 1, "more"))
-        return word
+        return length
