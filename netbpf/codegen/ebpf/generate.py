@@ -139,9 +139,8 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
     asm.emit(ebpf.mov_reg(CTX, 1))
     if any(map(blurred, (plan.program, *plan.keys.values()))):
         _hide_zero(asm, plan.hook)
-    effect = plan.layout is not None and plan.action is Action.PASS
     setting = Setting(plan.hook, match, no_match, frame, plan.tables)
-    _versions(asm, plan.program, setting, may_end=not effect)
+    _versions(asm, plan.program, setting, may_end=True)
     asm.span = None
     on_match, on_no_match = plan.codes
     asm.place(no_match)
@@ -180,7 +179,8 @@ def _emit_keys(asm: Assembler, plan: _Plan, layout: CounterLayout, frame: Frame)
 def _versions(asm: Assembler, program: Program, setting: Setting, *, may_end: bool) -> None:
     """Emit a program so that it reads whatever is in the packet.
 
-    `may_end`: a load outside the packet may end everything with 0.
+    `may_end`: where a hook has LD_ABS only, a load outside the packet may end everything with 0.
+    After a match that must not be; without one nothing is left to do at such hooks.
     """
     hook = setting.hook
     short = asm.label() if hook.load_bytes else setting.no_match

@@ -105,7 +105,7 @@ def _look_up_bit(asm: Assembler, orelse: Label) -> None:
     asm.jump_if(ebpf.jump_imm(Jmp.JGT, 0, 0xFFFF), orelse)
     asm.emit(ebpf.mov_reg(1, 0), ebpf.alu64(Alu.RSH, 1, 5), ebpf.alu64(Alu.LSH, 1, 2))
     asm.emit(ebpf.alu64_reg(Alu.ADD, 2, 1), ebpf.load(4, 1, 2))
-    asm.emit(ebpf.alu32(Alu.AND, 0, 31), ebpf.alu32_reg(Alu.RSH, 1, 0))
+    asm.emit(ebpf.alu32_reg(Alu.RSH, 1, 0))  # by r0 % 32 (RFC 9669, 4.1)
     asm.emit(ebpf.alu32(Alu.AND, 1, 1))
     asm.jump_if(ebpf.jump_imm(Jmp.JEQ, 1, 0), orelse)
 

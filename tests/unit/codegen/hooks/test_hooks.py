@@ -3,12 +3,15 @@ from __future__ import annotations
 import pytest
 
 from netbpf.asm.disasm import text
+from netbpf.codegen.ebpf import generate
 from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.errors import UsageError
 from netbpf.ir.program import MetaField
+from netbpf.ir.text import parse
 from netbpf.spec import Target
 from netbpf.uapi.bpf import AttachType, ProgFlag, ProgType, XdpAction
 from netbpf.uapi.pkt_cls import TcAction
+from tests.support.ebpf_vm import Skb, Vm
 
 HOOKS = [hook_for(target) for target in Target if target is not Target.CBPF]
 
@@ -64,6 +67,15 @@ def test_before_multi_buffer_frames_nothing_of_them_is_used() -> None:
 )
 def test_code(target: Target, field: MetaField, code: str) -> None:
     assert "; ".join(map(text, hook_for(target).meta[field](2))) == code
+
+
+@pytest.mark.parametrize("pkt_type", range(8))
+def test_a_socket_sees_its_own_hosts_packets(pkt_type: int) -> None:
+    program = parse(
+        "entry:\n  o = meta outbound\n  if o == 1 goto yes else no\nyes:\n  match\nno:\n  no match"
+    )
+    vm = Vm(generate(program, hook_for(Target.SOCKET), counting=False))
+    assert (vm.run(bytes(20), skb=Skb(pkt_type=pkt_type)) != 0) == (pkt_type == 4)
 
 
 def test_classic_bpf_has_no_hook() -> None:
