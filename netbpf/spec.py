@@ -7,13 +7,16 @@ Depends on errors, uapi, asm, proto.
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from netbpf.asm.cbpf import Insn as ClassicInsn
-from netbpf.asm.ebpf import Insn
 from netbpf.errors import Span
 from netbpf.proto.linktype import LinkType
 from netbpf.records import dataclass
 from netbpf.uapi.bpf import AttachType, MapFlag, MapType, ProgFlag, ProgType
+
+if TYPE_CHECKING:
+    from netbpf.asm.cbpf import Insn as ClassicInsn
+    from netbpf.asm.ebpf import Insn
 
 
 class Target(Enum):
