@@ -79,10 +79,6 @@ class Assembler:
         self._count += 1
         return Label(self._count)
 
-    def wanted(self, label: Label) -> bool:
-        """Whether anything jumps to `label`."""
-        return label in self._waiting
-
     def emit(self, *insns: Insn) -> None:
         """Append instructions that belong together, but for moves of a register to itself."""
         if not self.open:

@@ -34,9 +34,7 @@ CASES = {
     "tc": lambda: bare(Target.TC),
     "socket": lambda: bare(Target.SOCKET),
     "xdp-set": lambda: bare(Target.XDP, " or ".join(f"ip proto {n}" for n in range(1, 70, 2))),
-    "tc-drop": lambda: compile_filter(
-        "ip", target=Target.TC, action=Action.DROP, options=PCAP
-    ),
+    "tc-drop": lambda: compile_filter("ip", target=Target.TC, action=Action.DROP, options=PCAP),
 }
 
 

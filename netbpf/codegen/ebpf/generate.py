@@ -19,7 +19,7 @@ from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
 from netbpf.asm.ebpf import FRAME_POINTER, Jmp
 from netbpf.codegen.ebpf import counters
-from netbpf.codegen.ebpf.access import DATA, DATA_END, Access, Classic, Copying, Direct
+from netbpf.codegen.ebpf.access import DATA, DATA_END, Classic, Copying, Direct
 from netbpf.codegen.ebpf.emit import Setting, emit
 from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.sets import Tables
@@ -183,21 +183,21 @@ def _versions(asm: Assembler, program: Program, setting: Setting, *, may_end: bo
     After a match that must not be; without one nothing is left to do at such hooks.
     """
     hook = setting.hook
-    short = asm.label() if hook.load_bytes else setting.no_match
     if hook.linear is not None:
+        short = asm.label() if hook.load_bytes else setting.no_match
         emit(asm, program, Direct(hook.linear, short), setting)
-        if hook.load_bytes is None or not asm.wanted(short):
+        if hook.load_bytes is None:
             return
         asm.span = None
         asm.place(short)
+        if not asm.open:
+            return
         _go_on_if_paged(asm, setting)
-    copying: Access | None = None
-    if hook.load_bytes is not None:
-        copying = Copying(hook.load_bytes, setting.no_match)
-    if hook.linear is None and may_end:
-        copying = Classic(setting.no_match)
-    if copying is not None:
-        emit(asm, program, copying, setting)
+    elif may_end:
+        emit(asm, program, Classic(setting.no_match), setting)
+        return
+    assert hook.load_bytes is not None
+    emit(asm, program, Copying(hook.load_bytes, setting.no_match), setting)
 
 
 def _go_on_if_paged(asm: Assembler, setting: Setting) -> None:
