@@ -14,9 +14,9 @@ from netbpf.expr.lower.native.scope import Content, Scope
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import AluOp, Cmp, MetaField, Reg
 from netbpf.proto.ethertype import TAG_TYPES, EtherType
+from netbpf.proto.linkheader import LINK_HEADERS, PPP_IN_PPPOE
 from netbpf.proto.linktype import LinkType
 from netbpf.proto.tunnel import TAG_LENGTH
-from netbpf.records import dataclass
 
 SOMEWHERE = FARTHEST // 2
 """No header starts farther out: those before it have been loaded."""
@@ -25,30 +25,7 @@ TAGS = 2  # as many are looked through; a third is opaque
 
 _TPIDS = tuple((int(tpid), int(tpid)) for tpid in sorted(TAG_TYPES))
 
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """A link header: where the two bytes are that name the payload, and where it ends."""
-
-    type_at: int
-    length: int
-
-
-_TAGGED = {
-    LinkType.EN10MB: _Header(12, 14),
-    LinkType.LINUX_SLL: _Header(14, 16),
-    LinkType.LINUX_SLL2: _Header(0, 20),
-}
-"""Link types that can have tags."""
-
-_LENGTHS = {
-    LinkType.NULL: 4,
-    LinkType.LOOP: 4,
-    LinkType.PPP: 4,  # with address and control bytes, RFC 1662
-    LinkType.RAW: 0,
-    LinkType.IPV4: 0,
-    LinkType.IPV6: 0,
-}
+_CAN_HAVE_TAGS = (LinkType.EN10MB, LinkType.LINUX_SLL, LinkType.LINUX_SLL2)
 
 
 class LinkWalk:
@@ -58,21 +35,22 @@ class LinkWalk:
         self._builder = builder
         self._scope = scope
         self._stripped = stripped and scope.outermost and scope.linktype is LinkType.EN10MB
+        in_pppoe = scope.linktype is LinkType.PPP and not scope.outermost
+        self._header = PPP_IN_PPPOE if in_pppoe else LINK_HEADERS[scope.linktype]
 
     @property
     def has_tags(self) -> bool:
         """Whether the link type can have tags."""
-        return self._scope.linktype in _TAGGED
+        return self._scope.linktype in _CAN_HAVE_TAGS
 
     def protocol(self) -> Reg:
         """Return the register of the two bytes that name the payload."""
         if self.has_tags:
             self._walk()
             return self._scope.reg("etype")
-        # Within PPPoE the frame begins with its protocol.
-        link = self._scope.link
-        at = link.offset + (2 if self._scope.outermost else 0)
-        return self._builder.load(link.base, at, 2)
+        link, type_at = self._scope.link, self._header.type_at
+        assert type_at is not None
+        return self._builder.load(link.base, link.offset + type_at, 2)
 
     def payload(self) -> Origin:
         """Return where the link header ends."""
@@ -80,8 +58,7 @@ class LinkWalk:
             self._walk()
             return Origin(self._scope.reg("l3"), 0, SOMEWHERE)
         link = self._scope.link
-        length = _LENGTHS[self._scope.linktype] if self._scope.outermost else 2
-        return Origin(link.base, link.offset + length, link.most)
+        return Origin(link.base, link.offset + self._header.length, link.most)
 
     def tags(self) -> Reg:
         """Return the register of the number of tags."""
@@ -91,7 +68,7 @@ class LinkWalk:
     def tag(self, depth: int) -> Reg:
         """Return the register of a tag's control information, which the packet must have."""
         builder, link = self._builder, self._scope.link
-        at = link.offset + _TAGGED[self._scope.linktype].length + depth * TAG_LENGTH
+        at = link.offset + self._header.length + depth * TAG_LENGTH
         if not self._stripped:
             return builder.load(link.base, at, 2)
         join = self._scope.reg(f"tci{depth}")
@@ -151,10 +128,10 @@ class LinkWalk:
     def _walk_tags(self, seen: int, most: int) -> None:
         """Walk inline tags, `seen` having been told by the hook, until there is none or `most`."""
         builder, link = self._builder, self._scope.link
-        header = _TAGGED[self._scope.linktype]
+        assert self._header.type_at is not None
         done = builder.label()
-        etype = builder.load(link.base, link.offset + header.type_at, 2)
-        end = link.offset + header.length
+        etype = builder.load(link.base, link.offset + self._header.type_at, 2)
+        end = link.offset + self._header.length
         for tags in range(seen, most + 1):
             if tags < most:
                 tagged, plain = builder.label("tag"), builder.label("plain")

@@ -25,10 +25,9 @@ from netbpf.ir.program import Cmp, Label, Reg
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.field import Field
 from netbpf.proto.ip import DESTINATION_PORT, SOURCE_PORT, WITH_PORTS, IpProtocol
+from netbpf.proto.linkheader import LINK_HEADERS
 from netbpf.proto.linktype import LinkType
 from netbpf.proto.tunnel import LABEL_LENGTH
-
-_LLC_LENGTH = 3
 
 
 class NativeStack:
@@ -115,7 +114,7 @@ class NativeStack:
     def osi(self) -> Origin:
         """Return where an OSI packet begins."""
         payload = self.payload()
-        skip = _LLC_LENGTH if self.linktype is LinkType.EN10MB else 0
+        skip = LINK_HEADERS[self.linktype].behind_llc
         return Origin(payload.base, payload.offset + skip, payload.most)
 
     def require_ethernet(self, no: Label) -> None:

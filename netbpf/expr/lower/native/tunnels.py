@@ -8,9 +8,9 @@ Depends on native.stack, native.scope, common.
 from __future__ import annotations
 
 from netbpf.expr.lower.arith import Origin
-from netbpf.expr.lower.common.linktypes import bottom_of_stack, link_protocol_is
+from netbpf.expr.lower.common.labels import mpls_label, pppoe_discovery, pppoe_session
 from netbpf.expr.lower.common.sets import Range, merged
-from netbpf.expr.lower.common.tests import check_most, every, field_is, masked, negated, refuse
+from netbpf.expr.lower.common.tests import check_most, every, field_is, masked, refuse
 from netbpf.expr.lower.common.words import not_on_linktype
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.native.link import SOMEWHERE, TAGS
@@ -19,10 +19,8 @@ from netbpf.expr.lower.native.stack import NativeStack
 from netbpf.expr.nodes import Tunnel, TunnelTest
 from netbpf.ir.program import AluOp, Cmp, Label
 from netbpf.proto import tunnel as facts
-from netbpf.proto.ethertype import EtherType
 from netbpf.proto.ip import DESTINATION_PORT, IpProtocol
 from netbpf.proto.linktype import LinkType
-from netbpf.proto.ppp import PppProtocol
 
 DEEPEST = 8
 """Tunnels within tunnels."""
@@ -99,39 +97,6 @@ def _vlan(stack: NativeStack, node: TunnelTest) -> Test:
             builder.member((vid,), members, yes, no)
 
     return emit
-
-
-def _mpls(stack: NativeStack, node: TunnelTest) -> Test:
-    """The next label."""
-    if stack.labels:
-        label = negated(bottom_of_stack(stack))
-    elif stack.linktype is LinkType.EN10MB:
-        label = link_protocol_is(stack, EtherType.MPLS, node.span)
-    elif stack.linktype is LinkType.PPP:
-        label = link_protocol_is(stack, PppProtocol.MPLS, node.span)
-    else:
-        raise not_on_linktype(stack, "mpls", node.span)
-    if node.ident is None:
-        return label
-    check_most(stack, "MPLS label", node.ident, facts.LABEL_MOST, node.span)
-    value, mask = node.ident << facts.LABEL_SHIFT, facts.LABEL_MOST << facts.LABEL_SHIFT
-    return every(stack.builder, label, field_is(stack, stack.network, 0, 4, value, mask))
-
-
-# -- PPPoE ---------------------------------------------------------------------------------------
-
-
-def _discovery(stack: NativeStack, node: TunnelTest) -> Test:
-    return link_protocol_is(stack, EtherType.PPPOE_DISCOVERY, node.span)
-
-
-def _session(stack: NativeStack, node: TunnelTest) -> Test:
-    session = link_protocol_is(stack, EtherType.PPPOE_SESSION, node.span)
-    if node.ident is None:
-        return session
-    check_most(stack, "PPPoE session number", node.ident, 0xFFFF, node.span)
-    number = field_is(stack, stack.network, facts.PPPOE_SESSION, 2, node.ident)
-    return every(stack.builder, session, number)
 
 
 # -- over UDP ------------------------------------------------------------------------------------
@@ -258,9 +223,9 @@ def gtp_header(stack: NativeStack) -> Test:
 
 _TESTS = {
     Tunnel.VLAN: _vlan,
-    Tunnel.MPLS: _mpls,
-    Tunnel.PPPOED: _discovery,
-    Tunnel.PPPOES: _session,
+    Tunnel.MPLS: mpls_label,
+    Tunnel.PPPOED: pppoe_discovery,
+    Tunnel.PPPOES: pppoe_session,
     Tunnel.VXLAN: _vxlan,
     Tunnel.GENEVE: _geneve,
     Tunnel.GRE: _gre,

@@ -14,49 +14,19 @@ from netbpf.expr.lower.frame import Frame
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import AluOp, Cmp, Label, Reg, Verdict
 from netbpf.proto.ip import IPV4_VERSION, IPV6_LENGTH
+from netbpf.proto.linkheader import LINK_HEADERS, PPP_IN_PPPOE
 from netbpf.proto.linktype import LinkType
-from netbpf.records import dataclass
+from netbpf.proto.tunnel import LABEL_LENGTH, PPPOE_LENGTH, TAG_LENGTH
 
 SOMEWHERE = FARTHEST // 2
 """No offset that a tunnel's headers lead to is larger: their bytes have been loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class _LinkHeader:
-    """A link type's header, in bytes.
-
-    `type_at` is where the two bytes are that name the payload, None where there are none such;
-    `nosnap` is how far behind the header an OSI packet begins: behind LLC on Ethernet.
-    """
-
-    type_at: int | None
-    length: int
-    nosnap: int = 0
-
-
-_HEADERS = {
-    LinkType.EN10MB: _LinkHeader(12, 14, nosnap=3),  # IEEE 802.3; LLC has 3 bytes
-    LinkType.NULL: _LinkHeader(None, 4),
-    LinkType.LOOP: _LinkHeader(None, 4),
-    LinkType.PPP: _LinkHeader(2, 4),  # RFC 1662: address and control come first
-    LinkType.RAW: _LinkHeader(None, 0),
-    LinkType.IPV4: _LinkHeader(None, 0),
-    LinkType.IPV6: _LinkHeader(None, 0),
-    LinkType.LINUX_SLL: _LinkHeader(14, 16),
-    LinkType.LINUX_SLL2: _LinkHeader(0, 20),
-}
-
-_TAG = 4  # bytes of a VLAN tag
-_LABEL = 4  # bytes of an MPLS label stack entry, RFC 3032
-_PPPOE = 6  # bytes of a PPPoE header, RFC 2516
-_PPP = 2  # bytes of a PPP protocol number within PPPoE
 
 
 class PcapLayers:
     """The offsets, and what can be asked of them."""
 
     def __init__(self, env: Environment, builder: Builder, frame: Frame) -> None:
-        header = _HEADERS[env.linktype]
+        header = LINK_HEADERS[env.linktype]
         self.env = env
         self.builder = builder
         self.linktype = env.linktype
@@ -66,7 +36,7 @@ class PcapLayers:
         self._link = Origin(None, 0)
         self._type = Origin(None, header.type_at or 0)
         self._payload = Origin(None, header.length)
-        self._nosnap = header.nosnap
+        self._nosnap = header.behind_llc
         self._behind = 0  # bytes between the payload's start and the network header
 
     # -- what is asked -----------------------------------------------------------------------------
@@ -143,18 +113,18 @@ class PcapLayers:
 
     def enter_vlan(self) -> None:
         """Go on behind a VLAN tag."""
-        self._type = further(self._type, _TAG)
-        self._payload = further(self._payload, _TAG)
+        self._type = further(self._type, TAG_LENGTH)
+        self._payload = further(self._payload, TAG_LENGTH)
 
     def enter_mpls(self) -> None:
         """Go on behind an MPLS label."""
-        self._behind += _LABEL
+        self._behind += LABEL_LENGTH
         self.labels += 1
 
     def enter_pppoe(self) -> None:
         """Go on with the PPP frame in a PPPoE session: it begins with its protocol number."""
-        self._link = self._type = further(self.network(), _PPPOE)
-        self._payload = further(self._link, _PPP)
+        self._link = self._type = further(self.network(), PPPOE_LENGTH)
+        self._payload = further(self._link, PPP_IN_PPPOE.length)
         self.linktype = LinkType.PPP
         self.encapsulated = False
         self._nosnap = 0

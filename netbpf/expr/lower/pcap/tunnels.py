@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from netbpf.errors import ExpressionError
 from netbpf.expr.lower.arith import Origin
-from netbpf.expr.lower.common.linktypes import bottom_of_stack, link_protocol_is
+from netbpf.expr.lower.common.labels import mpls_label, pppoe_discovery, pppoe_session
+from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.sets import Range
 from netbpf.expr.lower.common.tests import (
     check_most,
@@ -19,7 +20,6 @@ from netbpf.expr.lower.common.tests import (
     every,
     field_is,
     go_on,
-    negated,
     refuse,
     some,
 )
@@ -29,34 +29,18 @@ from netbpf.expr.lower.pcap.layers import PcapLayers
 from netbpf.expr.lower.pcap.ports import port4, port6
 from netbpf.expr.nodes import Direction, Tunnel, TunnelTest
 from netbpf.ir.program import AluOp, Cmp, Label, Reg
+from netbpf.proto import tunnel as facts
 from netbpf.proto.ethertype import TAG_TYPES, EtherType
 from netbpf.proto.ip import IpProtocol
+from netbpf.proto.linkheader import LINK_HEADERS
 from netbpf.proto.linktype import LinkType
-from netbpf.proto.ppp import PppProtocol
-
-GENEVE_PORT = 6081
-VXLAN_PORT = 4789
-
-_VLAN_ID = 0x0FFF
-_MPLS_LABEL = 0xFFFFF
-_MPLS_SHIFT = 12
-_PPPOE_SESSION = 2  # offset of the session number
-_VNI = 0xFFFFFF
-_VNI_SHIFT = 8
-
-_UDP = 8  # bytes of a UDP header
-_VNI_AT = 4  # offset of the VNI's word in both headers
-_GENEVE_VERSION = 0xC0  # mask of the first byte; the version must be 0
-_GENEVE_OPTIONS = 0x3F  # mask of the first byte; in words of 4 bytes
-_GENEVE_PROTOCOL = 2  # offset of the EtherType
-_VXLAN_FLAGS = 0x08  # the first byte: the VNI is valid, nothing else
-_HEADER = 8  # bytes of either header, without options
 
 _MOST_OVERLAYS = 5
 """How many times one expression may ask for Geneve or VXLAN: libpcap needs three of its machine's
 16 registers for each, and never gives them back."""
-_ETHERNET_TYPE = 12
-_ETHERNET = 14
+
+_FRAME = LINK_HEADERS[LinkType.EN10MB]
+_TYPE_AT, _ETHERNET = _FRAME.type_at or 0, _FRAME.length
 
 
 class Tunnels:
@@ -71,11 +55,11 @@ class Tunnels:
         if node.tunnel is Tunnel.VLAN:
             return _vlan(layers, node)
         if node.tunnel is Tunnel.MPLS:
-            return _mpls(layers, node)
+            return _then(mpls_label(layers, node), layers.enter_mpls)
         if node.tunnel is Tunnel.PPPOED:
-            return link_protocol_is(layers, EtherType.PPPOE_DISCOVERY, node.span)
+            return pppoe_discovery(layers, node)
         if node.tunnel is Tunnel.PPPOES:
-            return _pppoe_session(layers, node)
+            return _then(pppoe_session(layers, node), layers.enter_pppoe)
         if node.tunnel in (Tunnel.GENEVE, Tunnel.VXLAN) and node.port is None:
             return self._overlay(layers, node)
         raise _extension(layers, node)
@@ -120,35 +104,9 @@ def _vlan(layers: PcapLayers, node: TunnelTest) -> Test:
     if set(layers.protocol_choices() or (0,)) <= set(TAG_TYPES):
         tag = constant(builder, True)  # the hook holds the tag
     if node.ident is not None:
-        check_most(layers, "VLAN tag", node.ident, _VLAN_ID, node.span)
-        tag = every(builder, tag, field_is(layers, layers.network, 0, 2, node.ident, _VLAN_ID))
+        check_most(layers, "VLAN tag", node.ident, facts.VLAN_ID, node.span)
+        tag = every(builder, tag, field_is(layers, layers.network, 0, 2, node.ident, facts.VLAN_ID))
     return _then(tag, layers.enter_vlan)
-
-
-def _mpls(layers: PcapLayers, node: TunnelTest) -> Test:
-    builder = layers.builder
-    if layers.labels:
-        label = negated(bottom_of_stack(layers))
-    elif layers.linktype is LinkType.EN10MB:
-        label = link_protocol_is(layers, EtherType.MPLS, node.span)
-    elif layers.linktype is LinkType.PPP:
-        label = link_protocol_is(layers, PppProtocol.MPLS, node.span)
-    else:
-        raise not_on_linktype(layers, "mpls", node.span)
-    if node.ident is not None:
-        check_most(layers, "MPLS label", node.ident, _MPLS_LABEL, node.span)
-        value, mask = node.ident << _MPLS_SHIFT, _MPLS_LABEL << _MPLS_SHIFT
-        label = every(builder, label, field_is(layers, layers.network, 0, 4, value, mask))
-    return _then(label, layers.enter_mpls)
-
-
-def _pppoe_session(layers: PcapLayers, node: TunnelTest) -> Test:
-    session = link_protocol_is(layers, EtherType.PPPOE_SESSION, node.span)
-    if node.ident is not None:
-        check_most(layers, "PPPoE session number", node.ident, 0xFFFF, node.span)
-        number = field_is(layers, layers.network, _PPPOE_SESSION, 2, node.ident)
-        session = every(layers.builder, session, number)
-    return _then(session, layers.enter_pppoe)
 
 
 def _then(test: Test, enter: Callable[[], None]) -> Test:
@@ -171,25 +129,29 @@ def _overlay_test(layers: PcapLayers, node: TunnelTest) -> Callable[[_Port, _Tra
     """Return what makes the test for the header behind UDP, given the version of IP."""
     geneve = node.tunnel is Tunnel.GENEVE
     if node.ident is not None:
-        check_most(layers, "Geneve VNI" if geneve else "VXLAN VNI", node.ident, _VNI, node.span)
+        check_most(
+            layers, "Geneve VNI" if geneve else "VXLAN VNI", node.ident, facts.VNI_MOST, node.span
+        )
 
     def make(port: _Port, transport: _Transport) -> Test:
-        number = GENEVE_PORT if geneve else VXLAN_PORT
-        value, mask = (0, _GENEVE_VERSION) if geneve else (_VXLAN_FLAGS, 0xFF)
+        number = facts.GENEVE_PORT if geneve else facts.VXLAN_PORT
+        value, mask = (0, facts.GENEVE_VERSION) if geneve else (facts.VXLAN_FLAGS, 0xFF)
         tests = [
             port(layers, [Range(number, number)], (IpProtocol.UDP,), Direction.DST, node.span),
-            field_is(layers, transport, _UDP, 1, value, mask),
+            field_is(layers, transport, facts.UDP_LENGTH, 1, value, mask),
         ]
         if node.ident is not None:
-            value, mask = node.ident << _VNI_SHIFT, _VNI << _VNI_SHIFT
-            tests.append(field_is(layers, transport, _UDP + _VNI_AT, 4, value, mask))
+            value, mask = node.ident << facts.VNI_SHIFT, facts.VNI_MOST << facts.VNI_SHIFT
+            tests.append(
+                field_is(layers, transport, facts.UDP_LENGTH + facts.VNI_OFFSET, 4, value, mask)
+            )
         return every(layers.builder, *tests)
 
     return make
 
 
 def _behind_udp(transport: Origin) -> Origin:
-    return Origin(transport.base, transport.offset + _UDP)
+    return Origin(transport.base, transport.offset + facts.UDP_LENGTH)
 
 
 def _assign(layers: PcapLayers, join: Reg, place: Origin) -> None:
@@ -205,19 +167,19 @@ def _enter_geneve(layers: PcapLayers, header: Reg, link: Reg, type_at: Reg, payl
     """Skip the options; then comes an Ethernet frame, or else what the EtherType names."""
     builder = layers.builder
     first = layers.load(header, 0, 1)
-    words = builder.alu(AluOp.AND, first, _GENEVE_OPTIONS)
+    words = builder.alu(AluOp.AND, first, facts.GENEVE_OPTIONS)
     options = builder.alu(AluOp.LSH, words, 2)
-    end = builder.alu(AluOp.ADD, builder.alu(AluOp.ADD, options, header), _HEADER)
+    end = builder.alu(AluOp.ADD, builder.alu(AluOp.ADD, options, header), facts.GENEVE_LENGTH)
     builder.copy(link, end)
-    kind = layers.load(header, _GENEVE_PROTOCOL, 2)
+    kind = layers.load(header, facts.GENEVE_PROTOCOL, 2)
     framed, bare, done = builder.label(), builder.label(), builder.label()
     builder.branch(Cmp.EQ, kind, EtherType.TEB, framed, bare)
     builder.place(framed)
-    builder.copy(type_at, builder.alu(AluOp.ADD, end, _ETHERNET_TYPE))
+    builder.copy(type_at, builder.alu(AluOp.ADD, end, _TYPE_AT))
     builder.copy(payload, builder.alu(AluOp.ADD, end, _ETHERNET))
     builder.jump(done)
     builder.place(bare)
-    builder.copy(type_at, builder.alu(AluOp.ADD, header, _GENEVE_PROTOCOL))
+    builder.copy(type_at, builder.alu(AluOp.ADD, header, facts.GENEVE_PROTOCOL))
     builder.copy(payload, end)
     builder.place(done)
 
@@ -225,9 +187,9 @@ def _enter_geneve(layers: PcapLayers, header: Reg, link: Reg, type_at: Reg, payl
 def _enter_vxlan(layers: PcapLayers, header: Reg, link: Reg, type_at: Reg, payload: Reg) -> None:
     """An Ethernet frame follows."""
     builder = layers.builder
-    builder.copy(link, builder.alu(AluOp.ADD, header, _HEADER))
-    builder.copy(type_at, builder.alu(AluOp.ADD, header, _HEADER + _ETHERNET_TYPE))
-    builder.copy(payload, builder.alu(AluOp.ADD, header, _HEADER + _ETHERNET))
+    builder.copy(link, builder.alu(AluOp.ADD, header, facts.VXLAN_LENGTH))
+    builder.copy(type_at, builder.alu(AluOp.ADD, header, facts.VXLAN_LENGTH + _TYPE_AT))
+    builder.copy(payload, builder.alu(AluOp.ADD, header, facts.VXLAN_LENGTH + _ETHERNET))
 
 
 def _extension(layers: PcapLayers, node: TunnelTest) -> ExpressionError:
