@@ -493,6 +493,29 @@ def test_the_length_counts_a_stripped_tag() -> None:
     )
 
 
+@pytest.mark.parametrize(("stripped", "loads"), [(False, 1), (True, 2)])
+def test_the_length_with_a_stripped_tag_takes_x(stripped: bool, loads: int) -> None:
+    got = classic(
+        """
+        entry:
+          byte = load1 14
+          low = byte & 15
+          header = low << 2
+          src = load2 header + 14
+          if src == 1 goto yes else more
+        more:
+          len = meta len
+          if len > 100 goto yes else again
+        again:
+          dst = load2 header + 16
+          if dst == 1 goto yes else no
+        """
+        + RETURNS,
+        stripped_tags=stripped,
+    )
+    assert [insn.code for insn in got.insns].count(Op.LDX_MSH) == loads
+
+
 def test_equal_code_for_different_registers_is_shared() -> None:
     check(
         """
