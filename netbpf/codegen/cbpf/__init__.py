@@ -20,7 +20,6 @@ from netbpf.ir.passes.guard_addresses import guard_addresses
 from netbpf.ir.passes.guard_shifts import guard_shifts
 from netbpf.ir.program import Block, Member, Program, Reg
 from netbpf.proto.linktype import LinkType
-from netbpf.records import replace
 from netbpf.spec import ClassicFilter
 
 _DEAR = (16, 256, 4096)
@@ -94,13 +93,9 @@ def _attempt(
     if slots is None:
         return None
     try:
-        codes, uses = select(blocks, known, slots)
-        unread = slots.words.keys() - uses.remembered
-        if unread:
-            codes, _ = select(blocks, known, replace(slots, unread=frozenset(unread)))
+        return select(blocks, known, slots)
     except NoWordLeftError:
         return None
-    return codes, uses
 
 
 def _size(codes: Sequence[Code]) -> int:

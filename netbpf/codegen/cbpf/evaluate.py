@@ -95,6 +95,7 @@ class Evaluator:
 
     def __init__(self, values: Values, slots: Slots, free: Iterable[int], state: State) -> None:
         self.body: list[tuple[Insn, Span | None]] = []
+        self.stores: dict[int, Reg] = {}  # where in `body` a register goes to its word
         self.a = state.a
         self.x = state.x
         self.proved = dict(state.proved)
@@ -109,7 +110,7 @@ class Evaluator:
     def clone(self) -> Evaluator:
         """Return a copy to try something with."""
         other = Evaluator(self._values, self._slots, self._free, self.state())
-        other.body, other.done = [*self.body], {*self.done}
+        other.body, other.stores, other.done = [*self.body], {**self.stores}, {*self.done}
         other.uses.add(self.uses)
         return other
 
@@ -130,15 +131,15 @@ class Evaluator:
             self._follow(first, [(insn, first)])
 
     def keep(self, insn: Assignment) -> None:
-        """Compute a register that has a word of M[], and store it there if it is read there."""
+        """Compute a register that has a word of M[], and store it there."""
         store = Op.ST
         if isinstance(insn, Copy) and insn.src in self.x and insn.src not in self.a:
             self.x |= {insn.dst}
             store = Op.STX
         else:
             self.compute(insn)
-        if insn.dst not in self._slots.unread:
-            self.emit(store, self._words[insn.dst], insn.span)
+        self.stores[len(self.body)] = insn.dst
+        self.emit(store, self._words[insn.dst], insn.span)
 
     def probe(self, bound: Bound) -> None:
         """Load the last byte of a Bound, and forget it."""

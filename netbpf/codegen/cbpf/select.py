@@ -54,7 +54,7 @@ def select(blocks: Sequence[Block], values: Values, slots: Slots) -> tuple[list[
     """Return each block's code, and what it does with the registers. Raises NoWordLeftError."""
     needed = needed_extents(Program(tuple(blocks)), values.ranges)
     arriving: dict[Label, list[State]] = {blocks[0].label: [State()]}
-    codes: list[Code] = []
+    done: list[tuple[Evaluator, Code]] = []
     uses = Uses()
     for block in blocks:
         state = meet(arriving.pop(block.label))
@@ -67,11 +67,20 @@ def select(blocks: Sequence[Block], values: Values, slots: Slots) -> tuple[list[
                 obligations.add(insn)
         evaluator = obligations.meet(evaluator, block.term)
         end = _end(block.term, evaluator, values)
-        codes.append(Code(block.label, tuple(evaluator.body), end))
+        done.append((evaluator, Code(block.label, tuple(evaluator.body), end)))
         uses.add(evaluator.uses)
         for target in block.targets():
             arriving.setdefault(target, []).append(evaluator.state())
-    return codes, uses
+    return [_without_unread(code, evaluator, uses) for evaluator, code in done], uses
+
+
+def _without_unread(code: Code, evaluator: Evaluator, uses: Uses) -> Code:
+    """Drop the stores of what is never read from its word, as A or X still held it."""
+    unread = {at for at, reg in evaluator.stores.items() if reg not in uses.remembered}
+    if not unread:
+        return code
+    kept = tuple(pair for at, pair in enumerate(code.body) if at not in unread)
+    return Code(code.label, kept, code.end)
 
 
 class _Obligations:
@@ -96,6 +105,8 @@ class _Obligations:
         What these do not meet has to come before them. Should that change how they are computed,
         so that they meet less, everything comes before them.
         """
+        if not self._open:
+            return evaluator
         farthest_first = sorted(self._open, key=self._end, reverse=True)
         left = self._left(farthest_first, evaluator, term)
         if left:

@@ -17,15 +17,10 @@ from netbpf.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """The word of each register that is kept, and the words that are free within each block.
-
-    `unread` are registers that turned out never to be read from their word, as A or X still held
-    them: they need not be stored.
-    """
+    """The word of each register that is kept, and the words that are free within each block."""
 
     words: Mapping[Reg, int]
     free: Mapping[Label, tuple[int, ...]]
-    unread: frozenset[Reg] = frozenset()
 
 
 def must_keep(values: Values, blocks: Sequence[Block], dear: int) -> set[Reg]:
