@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from netbpf.ir.interp import Packet
+from netbpf.expr.nodes import Dialect
+from netbpf.ir.interp import Packet, run
+from netbpf.ir.program import Verdict
 from netbpf.proto.linktype import LinkType
-from tests.unit.expr.lower.asking import asked
+from tests.unit.expr.lower.asking import asked, program_of
 from tests.unit.expr.lower.frames import (
     AH,
     OPTIONS,
@@ -332,6 +334,14 @@ SMALL_TESTS = [
 @pytest.mark.parametrize(("text", "packet", "match"), SMALL_TESTS, ids=lambda v: str(v)[:60])
 def test_sets_and_extensions(text: str, packet: bytes, match: bool) -> None:
     assert asked(text, packet) is match
+
+
+def test_every_operand_implies_its_protocol() -> None:
+    text = "ip[0] + tcp[0] > 0"
+    assert asked(text, WEB4)
+    assert not asked(text, DNS4)
+    in_pcap = run(program_of(text, dialect=Dialect.PCAP), Packet(DNS4))
+    assert in_pcap is Verdict.MATCH  # libpcap forgets about the second
 
 
 # -- other link types ------------------------------------------------------------------------------
