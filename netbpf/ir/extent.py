@@ -58,9 +58,8 @@ def common(sets: Iterable[Extents]) -> Extents:
     for one in sets:
         if result is None:
             result = dict(one)
-        else:
-            both = result.keys() & one.keys()
-            result = {base: min(end, one[base]) for base, end in result.items() if base in both}
+        elif result:
+            result = {base: min(end, one[base]) for base, end in result.items() if base in one}
     return result or {}
 
 
@@ -68,10 +67,8 @@ def needed_after(block: Block, needed: Mapping[Label, Extents | None]) -> Extent
     """Return the extents needed where a block ends; None where every way returns "no match"."""
     if isinstance(block.term, Return):
         return {} if block.term.verdict is Verdict.MATCH else None
-    ways = [needed[target] for target in block.targets()]
-    if all(way is None for way in ways):
-        return None
-    return common(way for way in ways if way is not None)
+    ways = [way for target in block.targets() if (way := needed[target]) is not None]
+    return common(ways) if ways else None
 
 
 def needed_before(insn: Insn, extents: Extents | None, ranges: Mapping[Reg, Interval]) -> None:

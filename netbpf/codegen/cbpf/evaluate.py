@@ -8,8 +8,7 @@ Depends on asm.cbpf, ir and codegen.cbpf.{values, slots}.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from netbpf.asm.cbpf import Ancillary, Insn, Op
 from netbpf.codegen.cbpf.slots import Slots
@@ -64,9 +63,10 @@ class State:
     proved: Extents = field(default_factory=dict)
 
 
-def meet(states: Iterable[State]) -> State:
+def meet(ways: Sequence[State]) -> State:
     """Return what is known whichever way was taken."""
-    ways = tuple(states)
+    if len(ways) == 1:
+        return ways[0]
     return State(
         frozenset.intersection(*(way.a for way in ways)),
         frozenset.intersection(*(way.x for way in ways)),
@@ -75,15 +75,15 @@ def meet(states: Iterable[State]) -> State:
 
 
 class Uses:
-    """How often each register was computed from its expression, and which came from M[]."""
+    """The registers that were computed from their expressions, each time; those read from M[]."""
 
     def __init__(self) -> None:
-        self.computed: Counter[Reg] = Counter()
+        self.computed: list[Reg] = []
         self.remembered: set[Reg] = set()
 
     def add(self, other: Uses) -> None:
-        """Count what another counted, too."""
-        self.computed.update(other.computed)
+        """Take over what another has."""
+        self.computed += other.computed
         self.remembered |= other.remembered
 
 
@@ -233,7 +233,7 @@ class Evaluator:
                 self.emit(_ALU[insn.op][1])
             self.a = frozenset({insn.dst})
         self.done.add(insn.dst)
-        self.uses.computed[insn.dst] += 1
+        self.uses.computed.append(insn.dst)
         self.span = outer
 
     def _load(self, insn: Load) -> None:

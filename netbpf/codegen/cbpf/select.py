@@ -17,7 +17,7 @@ from netbpf.codegen.cbpf.layout import Code, Goto, Test
 from netbpf.codegen.cbpf.slots import Slots
 from netbpf.codegen.cbpf.values import Values
 from netbpf.errors import IrError
-from netbpf.ir.extent import Extents, needed_after, needed_extents, proof
+from netbpf.ir.extent import Extents, proof
 from netbpf.ir.interp import compare
 from netbpf.ir.intervals import may_divide_by_zero
 from netbpf.ir.program import (
@@ -32,7 +32,6 @@ from netbpf.ir.program import (
     Member,
     Meta,
     MetaField,
-    Program,
     Return,
     Terminator,
     Verdict,
@@ -52,14 +51,13 @@ _JUMPS = {
 
 def select(blocks: Sequence[Block], values: Values, slots: Slots) -> tuple[list[Code], Uses]:
     """Return each block's code, and what it does with the registers. Raises NoWordLeftError."""
-    needed = needed_extents(Program(tuple(blocks)), values.ranges)
     arriving: dict[Label, list[State]] = {blocks[0].label: [State()]}
     done: list[tuple[Evaluator, Code]] = []
     uses = Uses()
     for block in blocks:
         state = meet(arriving.pop(block.label))
         evaluator = Evaluator(values, slots, slots.free[block.label], state)
-        obligations = _Obligations(values, needed_after(block, needed))
+        obligations = _Obligations(values, values.needed[block.label])
         for insn in block.insns:
             if not isinstance(insn, Bound) and insn.dst in slots.words:
                 evaluator.keep(insn)
@@ -69,8 +67,9 @@ def select(blocks: Sequence[Block], values: Values, slots: Slots) -> tuple[list[
         end = _end(block.term, evaluator, values)
         done.append((evaluator, Code(block.label, tuple(evaluator.body), end)))
         uses.add(evaluator.uses)
+        leaving = evaluator.state()
         for target in block.targets():
-            arriving.setdefault(target, []).append(evaluator.state())
+            arriving.setdefault(target, []).append(leaving)
     return [_without_unread(code, evaluator, uses) for evaluator, code in done], uses
 
 

@@ -6,7 +6,7 @@ Depends on asm.cbpf, ir and codegen.cbpf.values.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from netbpf.asm.cbpf import MEMORY_WORDS
@@ -32,14 +32,15 @@ def must_keep(values: Values, blocks: Sequence[Block], dear: int) -> set[Reg]:
     return {reg for reg in values.joins if uses[reg]} | again
 
 
-def worth_keeping(values: Values, computed: Mapping[Reg, int]) -> set[Reg]:
+def worth_keeping(values: Values, computed: Iterable[Reg]) -> set[Reg]:
     """Return registers that were computed so often that keeping them takes less code.
 
     Computing costs its instructions each time; keeping costs them once, a store, and then a load
     each time. An operand of another such register is left for the next time: with that one kept, it
     may not be computed as often.
     """
-    often = {reg for reg, times in computed.items() if (times - 1) * (values.costs[reg] - 1) > 1}
+    counted = Counter(computed).items()
+    often = {reg for reg, times in counted if (times - 1) * (values.costs[reg] - 1) > 1}
     inner = {reg for outer in often for reg in reads(values.single[outer]) if reg in often}
     return often - inner
 
@@ -88,9 +89,9 @@ def _living(blocks: Sequence[Block], kept: set[Reg]) -> dict[Label, dict[Reg, No
             if dst is not None and dst in kept:
                 live.pop(dst, None)
                 inside[dst] = None
-            used = dict.fromkeys(chain.from_iterable(map(through.kept, reads(node))))
-            live.update(used)
-            inside.update(used)
+            for reg in reads(node):
+                live.update(through.kept(reg))
+                inside.update(through.kept(reg))
         entering[block.label], living[block.label] = live, inside
     return {block.label: living[block.label] for block in blocks}
 
@@ -99,18 +100,18 @@ class _Operands:
     """Which kept registers it takes to compute a register."""
 
     def __init__(self, blocks: Sequence[Block], kept: set[Reg]) -> None:
-        self._found: dict[Reg, tuple[Reg, ...]] = {}
+        self._found: dict[Reg, dict[Reg, None]] = {}
         for block in blocks:
             for insn in block.insns:
                 dst = written(insn)
                 if dst is None or dst in self._found:
                     continue
                 if dst in kept:
-                    self._found[dst] = (dst,)
+                    self._found[dst] = {dst: None}
                 else:
                     operands = chain.from_iterable(self._found[reg] for reg in reads(insn))
-                    self._found[dst] = tuple(dict.fromkeys(operands))
+                    self._found[dst] = dict.fromkeys(operands)
 
-    def kept(self, reg: Reg) -> tuple[Reg, ...]:
+    def kept(self, reg: Reg) -> dict[Reg, None]:
         """Return them, in the order of their use; a kept register is its own."""
         return self._found[reg]

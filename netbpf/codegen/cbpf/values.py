@@ -8,9 +8,22 @@ Depends on ir.
 from __future__ import annotations
 
 from netbpf.ir.expressions import Assignment, definitions
+from netbpf.ir.extent import Extents, needed_after, needed_extents
 from netbpf.ir.intervals import Interval, intervals
 from netbpf.ir.passes.guard_addresses import LIMIT
-from netbpf.ir.program import Alu, AluOp, Bound, Const, Copy, Load, Meta, MetaField, Program, Reg
+from netbpf.ir.program import (
+    Alu,
+    AluOp,
+    Bound,
+    Const,
+    Copy,
+    Label,
+    Load,
+    Meta,
+    MetaField,
+    Program,
+    Reg,
+)
 from netbpf.records import dataclass
 
 ENDLESS = 1 << 60
@@ -22,13 +35,14 @@ class Values:
     """The registers of a program.
 
     `costs` are the instructions that it takes to compute a register in A, once what must be kept
-    is in M[].
+    is in M[]. `needed` are the extents that are needed at the end of each block (ir.extent).
     """
 
     single: dict[Reg, Assignment]
     joins: set[Reg]
     ranges: dict[Reg, Interval]
     costs: dict[Reg, int]
+    needed: dict[Label, Extents | None]
     stripped_tags: bool
 
     def header_length(self, reg: Reg) -> int | None:
@@ -66,7 +80,10 @@ _TIMES_4 = ((AluOp.LSH, 2), (AluOp.MUL, 4))
 def values(program: Program, *, stripped_tags: bool) -> Values:
     """Look at every register of a program."""
     single, joins = definitions(program)
-    result = Values(single, joins, intervals(program), {}, stripped_tags)
+    ranges = intervals(program)
+    starts = needed_extents(program, ranges)
+    needed = {block.label: needed_after(block, starts) for block in program}
+    result = Values(single, joins, ranges, {}, needed, stripped_tags)
     for block in program:
         for insn in block.insns:
             if not isinstance(insn, Bound) and insn.dst not in result.costs:
