@@ -53,7 +53,7 @@ def everything() -> list[dict[str, Any]]:
 
 def _kept(entry: Entry, pins: Pins) -> dict[str, Any]:
     kept = entry.kept
-    row: dict[str, Any] = {"name": entry.name}
+    row: dict[str, Any] = {"name": entry.name, "pins": str(pins.home / entry.name)}
     if kept is None:
         nothing = dict.fromkeys(("iface", "at", "mode", "expr", "action", "insns", "prog_id"))
         return {**row, **nothing, "state": f"broken: {entry.broken}"}
@@ -75,7 +75,6 @@ def _kept(entry: Entry, pins: Pins) -> dict[str, Any]:
         "since": kept.since,
         "tag": kept.tag,
         "netns": kept.netns,
-        "pins": str(pins.home / entry.name),
         "state": "attached" if link is not None else "not attached any more",
     }
 
