@@ -23,6 +23,8 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -c pass 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev --editable .
+	@# With PYTHONDONTWRITEBYTECODE set nobody would do it later, and every start be slow.
+	$(BIN)/python -m compileall -q netbpf
 	@touch $@
 
 .PHONY: demo
