@@ -71,6 +71,10 @@ EXTENSION_HEADERS = [
     ("ip proto 6", WEB6, False),
     ("ip6 proto 6", WEB4, False),
     ("tcp[0:2] = 1024", WEB6, True),
+    ("udp[2:2] = 53", chain6(HOPS, protocol=17, payload=udp(1, 53)), True),
+    ("ip protochain 17", ether(IP, ip4(51, b"\x33" + AH + b"\x11" + AH + WEB)), True),
+    ("ip protochain 6", ether(IP, ip4(51, b"\x33" + AH + b"\x11" + AH + WEB)), False),
+    ("ip protochain 17", ether(IP, ip4(51, b"\x33" + AH + b"\x11" + AH, frag=3)), False),
     ("sctp[0:2] = 7", ether(IP, ip4(132, sctp(7, 8))), True),
     ("sctp[0:2] = 7", ether(IP6, ip6(132, sctp(7, 8))), False),  # as in pcap-filter
     ("sctp port 7", ether(IP6, ip6(132, sctp(7, 8))), True),
@@ -196,6 +200,7 @@ def gtp_extended(count: int) -> bytes:
     return ether(IP, ip4(17, gtp(99, bytes(3) + b"\x85" + chain + ip4(6, WEB), flags=0x34)))
 
 
+GTP_EMPTY = ether(IP, ip4(17, gtp(99, bytes(3) + b"\x85" + bytes(40), flags=0x34)))
 MPLS = ether(0x8847, mpls(ip4(6, WEB), 100))
 MPLS_TWO = ether(0x8847, mpls(ip6(6, WEB), 100, 200))
 PPPOE = ether(0x8864, b"\x11\0\0\x07\0\0\0\x57" + ip6(6, WEB))
@@ -215,6 +220,11 @@ TUNNELS = [
     ("vxlan and ether[0] = 2", VXLAN, True),
     ("vxlan and inner (udp port 53)", VXLAN, True),
     ("vxlan and inner (vlan 10)", VXLAN, True),
+    ("vxlan and vlan 10 and inner (vlan 10)", VXLAN, True),  # counted afresh
+    ("vxlan and vlan 10 and vlan 10", VXLAN, False),
+    ("inner (udp port 53) and udp dst port 4789", VXLAN, True),  # and outside again
+    ("vxlan and inner (udp port 53) and udp dst port 53", VXLAN, True),
+    ("vxlan and ether[0] = 1", ether(IP, ip4(17, vxlan(42, b"\x01" + INNER_DNS[1:]))), True),
     ("(vxlan) and udp dst port 4789", VXLAN, True),
     ("vxlan or arp and udp dst port 4789", VXLAN, True),
     ("not arp and vxlan and udp port 53", VXLAN, True),
@@ -250,6 +260,8 @@ TUNNELS = [
     ("gtp and inner (tcp port 80)", gtp_extended(5), False),
     ("gtp and not inner (tcp port 80)", gtp_extended(5), False),  # nobody can say
     ("gtp", ether(IP, ip4(17, gtp(99, ip4(6, WEB), message=1))), False),
+    ("inner (ip) or gtp", GTP_EMPTY, False),  # an extension header without length
+    ("gtp", GTP_EMPTY, True),
     *((("inner (tcp port 80)"), frame, True)
       for frame in (GENEVE, GRE_ALL, IPIP, SIT, GTP, IP4IN6)),
     *((("inner (udp port 53)"), frame, True) for frame in (VXLAN, VXLAN6, GENEVE_BARE, GRE_FRAME)),
