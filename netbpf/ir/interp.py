@@ -2,22 +2,19 @@
 
 Written to be read: no shortcut, nothing clever. Every code generator is tested against it.
 `trace` is the same execution with each step written down, which is what `netbpf explain` prints.
-Depends on ir.program.
+Depends on ir.program and ir.arithmetic.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from netbpf.errors import IrError, Span
+from netbpf.ir.arithmetic import compare, compute, contains
 from netbpf.ir.program import (
     U32,
     Alu,
-    AluOp,
     Block,
     Bound,
     Branch,
-    Cmp,
     Const,
     Copy,
     Insn,
@@ -206,46 +203,6 @@ def _choose(term: Terminator, registers: dict[Reg, int]) -> tuple[Label | Verdic
             value = value << 32 | registers[reg]
         holds = contains(term.members, value)
     return (term.then, 1) if holds else (term.orelse, 0)
-
-
-def compute(op: AluOp, a: int, b: int) -> int | None:
-    """Return a op b in unsigned 32-bit arithmetic, None for a division by zero."""
-    if op is AluOp.ADD:
-        return (a + b) & U32
-    if op is AluOp.SUB:
-        return (a - b) & U32
-    if op is AluOp.MUL:
-        return (a * b) & U32
-    if op is AluOp.DIV:
-        return a // b if b else None
-    if op is AluOp.MOD:
-        return a % b if b else None
-    if op is AluOp.AND:
-        return a & b
-    if op is AluOp.OR:
-        return a | b
-    if op is AluOp.XOR:
-        return a ^ b
-    if op is AluOp.LSH:
-        return (a << b) & U32 if b < 32 else 0
-    return a >> b if b < 32 else 0
-
-
-def compare(op: Cmp, a: int, b: int) -> bool:
-    """Return whether a op b."""
-    if op is Cmp.EQ:
-        return a == b
-    if op is Cmp.GT:
-        return a > b
-    if op is Cmp.GE:
-        return a >= b
-    return a & b != 0
-
-
-def contains(members: tuple[tuple[int, int], ...], value: int) -> bool:
-    """Return whether one of the ascending, disjoint, inclusive ranges holds the value."""
-    index = bisect_right(members, (value, 1 << 128)) - 1  # the last that starts at or below it
-    return index >= 0 and value <= members[index][1]
 
 
 def _step(

@@ -1,6 +1,6 @@
 """What can be known of one register's value.
 
-Depends on ir.program and ir.interp.
+Depends on ir.program and ir.arithmetic.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import reduce
 from operator import or_
 from typing import NamedTuple
 
-from netbpf.ir.interp import compare, contains
+from netbpf.ir.arithmetic import compare, contains
 from netbpf.ir.intervals import Interval
 from netbpf.ir.program import U32, Cmp
 

@@ -30,7 +30,6 @@ from netbpf.ir.program import (
     reads,
     written,
 )
-from netbpf.ir.text import show
 
 
 def verify(program: Program) -> None:
@@ -140,4 +139,6 @@ def _is_name(name: str) -> bool:
 
 
 def _error(block: Block, node: Insn | Terminator, problem: str) -> IrError:
+    from netbpf.ir.text import show  # only now: there should be no such error
+
     return IrError(f"{block.label}: {show(node)}: {problem}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from netbpf.asm.cbpf import Insn
-from netbpf.ir import interp
+from netbpf.ir import arithmetic, interp
 from netbpf.ir.program import (
     Alu,
     AluOp,
@@ -138,14 +138,14 @@ class _Recorder:
         for (_, source), (other, _) in ((a, b), (b, a)):
             if source is not None:
                 self.wishes += [source.wish(key, value) for value in _targets(op, other)]
-        return interp.compare(op, a[0], b[0])
+        return arithmetic.compare(op, a[0], b[0])
 
     def finish(self, verdict: bool | None) -> Walk:
         return Walk(verdict is True, verdict is None, tuple(self.loads), tuple(self.wishes))
 
 
 def _compute(op: AluOp, a: _Value, b: _Value) -> _Value | None:
-    value = interp.compute(op, a[0], b[0])
+    value = arithmetic.compute(op, a[0], b[0])
     if value is None:
         return None
     if a[1] is not None:

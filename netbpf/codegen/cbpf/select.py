@@ -17,8 +17,8 @@ from netbpf.codegen.cbpf.layout import Code, Goto, Test
 from netbpf.codegen.cbpf.slots import Slots
 from netbpf.codegen.cbpf.values import Values
 from netbpf.errors import IrError
+from netbpf.ir.arithmetic import compare
 from netbpf.ir.extent import Extents, proof
-from netbpf.ir.interp import compare
 from netbpf.ir.intervals import may_divide_by_zero
 from netbpf.ir.program import (
     Block,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from netbpf.ir.arithmetic import compute
 from netbpf.ir.expressions import Assignment
 from netbpf.ir.facts import Facts
-from netbpf.ir.interp import compute
 from netbpf.ir.intervals import interval_of
 from netbpf.ir.program import (
     U32,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from netbpf.errors import IrError, Span
+from netbpf.ir.arithmetic import compare, compute, contains
 from netbpf.ir.builder import Builder
-from netbpf.ir.interp import Machine, Packet, compare, compute, contains, outputs, run, trace
+from netbpf.ir.interp import Machine, Packet, outputs, run, trace
 from netbpf.ir.program import (
     AluOp,
     Block,

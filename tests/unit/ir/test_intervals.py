@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from netbpf.ir.interp import compute
+from netbpf.ir.arithmetic import compute
 from netbpf.ir.intervals import ANY, Interval, interval_of, intervals
 from netbpf.ir.program import U32, Alu, AluOp, Reg
 from netbpf.ir.text import parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from netbpf.ir.interp import compare, contains
+from netbpf.ir.arithmetic import compare, contains
 from netbpf.ir.intervals import Interval
 from netbpf.ir.program import U32, Cmp
 from netbpf.ir.value import Value, between, exactly, outcome

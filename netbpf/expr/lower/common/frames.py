@@ -17,7 +17,18 @@ from netbpf.proto.linktype import LinkType
 SLL_OUTGOING = 4  # LINUX_SLL and LINUX_SLL2: packet type "sent by us"
 
 
-def length_within(layers: Layers, node: LengthLimit) -> Test:
+def frame_holds(layers: Layers, node: LengthLimit | ByteTest | Inbound | IfIndex) -> Test:
+    """Return the test of a frame."""
+    if isinstance(node, LengthLimit):
+        return _length_within(layers, node)
+    if isinstance(node, ByteTest):
+        return _byte_holds(layers, node)
+    if isinstance(node, Inbound):
+        return _direction_is(layers, node)
+    return _interface_is(layers, node)
+
+
+def _length_within(layers: Layers, node: LengthLimit) -> Test:
     """Return the test of `less N` (at most N) or `greater N` (at least N)."""
     builder, value = layers.builder, node.value & U32
 
@@ -31,7 +42,7 @@ def length_within(layers: Layers, node: LengthLimit) -> Test:
     return emit
 
 
-def byte_holds(layers: Layers, node: ByteTest) -> Test:
+def _byte_holds(layers: Layers, node: ByteTest) -> Test:
     """Return the test of `byte N op VALUE`, counted from the link header."""
     check_most(layers, "byte argument", node.value, 0xFF, node.span)
     builder = layers.builder
@@ -56,7 +67,7 @@ def byte_holds(layers: Layers, node: ByteTest) -> Test:
     return emit
 
 
-def direction_is(layers: Layers, node: Inbound) -> Test:
+def _direction_is(layers: Layers, node: Inbound) -> Test:
     """Return the test of `inbound` or `outbound`: a field of cooked frames, else the hook's."""
     if layers.linktype is LinkType.LINUX_SLL:
         outbound = field_is(layers, layers.link, 0, 2, SLL_OUTGOING)
@@ -68,7 +79,7 @@ def direction_is(layers: Layers, node: Inbound) -> Test:
     return outbound if node.outbound else negated(outbound)
 
 
-def interface_is(layers: Layers, node: IfIndex) -> Test:
+def _interface_is(layers: Layers, node: IfIndex) -> Test:
     """Return the test of `ifindex N`."""
     if layers.linktype is LinkType.LINUX_SLL2:
         return field_is(layers, layers.link, 4, 4, node.value & U32)

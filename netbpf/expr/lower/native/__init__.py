@@ -12,12 +12,8 @@ from netbpf.expr.environment import Environment
 from netbpf.expr.lower.arith import lower_relation
 from netbpf.expr.lower.boolean import DialectLowering, lower_boolean
 from netbpf.expr.lower.common.dispatch import shared_test
-from netbpf.expr.lower.native import inner
-from netbpf.expr.lower.native.extras import fragment, payload_starts, tcp_flags
-from netbpf.expr.lower.native.operands import NativeHeaders
 from netbpf.expr.lower.native.scope import Scope
 from netbpf.expr.lower.native.stack import NativeStack
-from netbpf.expr.lower.native.tunnels import scope_after, tunnel_holds
 from netbpf.expr.nodes import (
     Fragment,
     Inner,
@@ -38,7 +34,6 @@ class NativeLowering(DialectLowering):
         self.builder = builder
         self._reuse = env.reuse
         self._stack = NativeStack(env, builder)
-        self._headers = NativeHeaders(self._stack)
 
     def test(self, node: Test, yes: Label, no: Label) -> None:
         """Emit one test. Raises ExpressionError."""
@@ -49,19 +44,22 @@ class NativeLowering(DialectLowering):
         shared = shared_test(stack, node)
         if shared is not None:
             shared(yes, no)
-        elif isinstance(node, Relation):
-            lower_relation(node, self._headers, yes, no)
-        elif isinstance(node, TunnelTest):
-            tunnel_holds(stack, node)(yes, no)
         elif isinstance(node, Inner):
             self._inner(node, yes, no)
-        elif isinstance(node, TcpFlags):
-            tcp_flags(stack, node)(yes, no)
-        elif isinstance(node, PayloadStarts):
-            payload_starts(stack, node)(yes, no)
+        elif isinstance(node, Relation):
+            # Few expressions have these: imported when met, they do not slow the start of others.
+            from netbpf.expr.lower.native.operands import NativeHeaders
+
+            lower_relation(node, NativeHeaders(stack), yes, no)
+        elif isinstance(node, TunnelTest):
+            from netbpf.expr.lower.native.tunnels import tunnel_holds
+
+            tunnel_holds(stack, node)(yes, no)
         else:
-            assert isinstance(node, Fragment)
-            fragment(stack, node)(yes, no)
+            assert isinstance(node, TcpFlags | PayloadStarts | Fragment)
+            from netbpf.expr.lower.native.extras import extension_holds
+
+            extension_holds(stack, node)(yes, no)
 
     def scope(self) -> Scope:
         """Return the present scope."""
@@ -75,10 +73,14 @@ class NativeLowering(DialectLowering):
     def follow(self, node: Test) -> None:
         """After a tunnel's primitive, speak of what it carries."""
         if isinstance(node, TunnelTest):
+            from netbpf.expr.lower.native.tunnels import scope_after
+
             self._stack.scope = scope_after(self._stack, node)
 
     def _inner(self, node: Inner, yes: Label, no: Label) -> None:
         """Lower `inner (EXPR)`. The nesting is bounded, so this may call itself."""
+        from netbpf.expr.lower.native import inner
+
         outside = self._stack.scope
         self._stack.scope = inner.enter(self._stack, node, no)
         lower_boolean(node.expr, self, yes, no)

@@ -15,7 +15,16 @@ from netbpf.ir.program import Cmp, Label
 from netbpf.proto.ip import TCP_FLAGS, IpProtocol
 
 
-def tcp_flags(stack: NativeStack, node: TcpFlags) -> Test:
+def extension_holds(stack: NativeStack, node: TcpFlags | PayloadStarts | Fragment) -> Test:
+    """Return the test of an extension."""
+    if isinstance(node, TcpFlags):
+        return _tcp_flags(stack, node)
+    if isinstance(node, PayloadStarts):
+        return _payload_starts(stack, node)
+    return _fragment(stack, node)
+
+
+def _tcp_flags(stack: NativeStack, node: TcpFlags) -> Test:
     """Return the test that some flags are set and others clear."""
     flags = field_is(
         stack, stack.transport, TCP_FLAGS.offset, TCP_FLAGS.width, node.set, node.set | node.clear
@@ -23,7 +32,7 @@ def tcp_flags(stack: NativeStack, node: TcpFlags) -> Test:
     return every(stack.builder, stack.protocol_in((IpProtocol.TCP,)), stack.not_later(), flags)
 
 
-def payload_starts(stack: NativeStack, node: PayloadStarts) -> Test:
+def _payload_starts(stack: NativeStack, node: PayloadStarts) -> Test:
     """Return the test that the payload begins with some bytes, compared from the front."""
     parts: list[Test] = []
     at = 0
@@ -35,7 +44,7 @@ def payload_starts(stack: NativeStack, node: PayloadStarts) -> Test:
     return every(stack.builder, has_payload(stack), *parts)
 
 
-def fragment(stack: NativeStack, node: Fragment) -> Test:
+def _fragment(stack: NativeStack, node: Fragment) -> Test:
     """Return the test for a fragment; a packet with offset 0 and no more to come is none."""
     builder = stack.builder
 

@@ -16,7 +16,6 @@ from netbpf.expr.lower.common.tests import every, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.native.link import SOMEWHERE, LinkWalk
 from netbpf.expr.lower.native.network import EXTENSION_HEADERS, OFFSET, NetworkWalk
-from netbpf.expr.lower.native.protochain import in_ipv4_chain
 from netbpf.expr.lower.native.scope import Content, Scope
 from netbpf.expr.lower.native.wire import WireBytes
 from netbpf.expr.nodes import Direction, Proto
@@ -157,6 +156,7 @@ class NativeStack:
 
     def protochain_is(self, number: int, family: Proto | None, span: Span) -> Test:
         """Return the test for a protocol anywhere in the chain of headers."""
+        from netbpf.expr.lower.native.protochain import in_ipv4_chain  # rare: not at every start
 
         def in_ipv4(yes: Label, no: Label) -> None:
             in_ipv4_chain(self.builder, self.scope, self.network_header(), number, yes, no)

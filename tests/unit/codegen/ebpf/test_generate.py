@@ -11,7 +11,7 @@ from netbpf.asm.disasm import listing
 from netbpf.codegen.ebpf import generate, ranges
 from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.errors import CodeSizeError, Span
-from netbpf.ir.interp import compare, compute
+from netbpf.ir.arithmetic import compare, compute
 from netbpf.ir.program import AluOp, Cmp, Program
 from netbpf.ir.text import parse
 from netbpf.objects import Program as LoadedProgram

@@ -10,8 +10,8 @@ import pytest
 from netbpf.codegen.ebpf import generate
 from netbpf.codegen.hooks import hook_for
 from netbpf.errors import CodeSizeError
+from netbpf.ir.arithmetic import contains
 from netbpf.ir.builder import Builder
-from netbpf.ir.interp import contains
 from netbpf.ir.program import Program, Verdict
 from netbpf.ir.text import parse
 from netbpf.objects import Program as LoadedProgram

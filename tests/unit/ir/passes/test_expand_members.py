@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from netbpf.ir.interp import Machine, Packet, contains
+from netbpf.ir.arithmetic import contains
+from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.program import (
     Block,
