@@ -17,7 +17,7 @@ from collections import Counter
 import pytest
 
 from netbpf.compiler import Options
-from netbpf.errors import ExpressionError
+from netbpf.errors import ExpressionError, VerifierError
 from netbpf.expr.names import NoNames
 from netbpf.expr.nodes import Dialect
 from netbpf.proto.linktype import LinkType
@@ -103,6 +103,8 @@ def agree(dialect: Dialect, linktype: LinkType, frames: list[bytes], *, expressi
                 pairs += len(packets)
         except ExpressionError:
             continue  # refused, such as `vlan` on a link type that has none
+        except VerifierError as error:
+            wrong.append(f"{text!r}: {error.message}")
         done += 1
     about = f"seed {SEED} {dialect.value} {linktype.name}"
     print(f"\n{about}: {pairs} pairs, {matched} matches; {dict(asked)}")  # noqa: T201 - for -s
