@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from netbpf.errors import Span
 from netbpf.proto.linktype import LinkType
 from netbpf.records import dataclass
-from netbpf.uapi.bpf import AttachType, MapFlag, MapType, ProgFlag, ProgType
 
 if TYPE_CHECKING:
     from netbpf.asm.cbpf import Insn as ClassicInsn
     from netbpf.asm.ebpf import Insn
+    from netbpf.uapi.bpf import AttachType, MapType, ProgType
 
 
 class Target(Enum):
@@ -50,7 +50,7 @@ class Key(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MapSpec:
-    """A map to create. Sizes in bytes; `key_type` and `value_type` name BTF types for ELF output.
+    """A map to create. Sizes in bytes; `flags` are of uapi.bpf.MapFlag.
 
     `init` holds (key, value) byte pairs written before the program runs; `freeze` makes the map
     read-only to user space afterwards.
@@ -61,7 +61,7 @@ class MapSpec:
     key_size: int
     value_size: int
     max_entries: int
-    flags: MapFlag = MapFlag(0)
+    flags: int = 0
     init: tuple[tuple[bytes, bytes], ...] = ()
     freeze: bool = False
 
@@ -94,6 +94,7 @@ class CounterLayout:
 class ProgramSpec:
     """An eBPF program ready to load, but for its maps' file descriptors.
 
+    `flags` are of uapi.bpf.ProgFlag.
     `map_refs` are (instruction index, map name) of the ld_imm64 instructions to be patched.
     `spans` has one entry per instruction: the text of `text` that it came from.
     """
@@ -104,7 +105,7 @@ class ProgramSpec:
     insns: tuple[Insn, ...]
     maps: tuple[MapSpec, ...]
     map_refs: tuple[tuple[int, str], ...]
-    flags: ProgFlag = ProgFlag(0)
+    flags: int = 0
     license: str = "Dual BSD/GPL"
     text: str = ""
     spans: tuple[Span | None, ...] = ()

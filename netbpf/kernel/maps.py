@@ -13,7 +13,7 @@ from netbpf.kernel import attr
 from netbpf.kernel.privilege import lift_memlock
 from netbpf.kernel.syscall import address, bpf, buffer
 from netbpf.records import dataclass
-from netbpf.uapi.bpf import OBJ_NAME_LEN, Cmd, MapFlag, MapType, UpdateFlag
+from netbpf.uapi.bpf import OBJ_NAME_LEN, Cmd, MapType, UpdateFlag
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ def create(
     key_size: int,
     value_size: int,
     max_entries: int,
-    flags: MapFlag = MapFlag(0),
+    flags: int = 0,
     name: str = "",
 ) -> int:
-    """Create a map and return its file descriptor. Sizes in bytes.
+    """Create a map and return its file descriptor. Sizes in bytes; `flags` are of MapFlag.
 
     Before Linux 5.11 RLIMIT_MEMLOCK bounds maps: it is lifted when that may be what failed.
     """

@@ -12,7 +12,7 @@ from netbpf.kernel.maps import object_name
 from netbpf.kernel.privilege import lift_memlock, missing
 from netbpf.kernel.syscall import Buffer, address, bpf, buffer
 from netbpf.records import dataclass
-from netbpf.uapi.bpf import AttachType, Cmd, ProgFlag, ProgType
+from netbpf.uapi.bpf import AttachType, Cmd, ProgType
 from netbpf.uapi.capability import Cap
 
 _FIRST_LOG = 1 << 16
@@ -24,14 +24,17 @@ _FOR_ROOT = re.compile(r"!root|unprivileged|prohibited|leak", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A program as the kernel takes it. `insns`: struct bpf_insn in host byte order."""
+    """A program as the kernel takes it.
+
+    `insns` are struct bpf_insn in host byte order, `flags` of ProgFlag.
+    """
 
     type: ProgType
     insns: bytes
     license: str
     name: str = ""
     attach_type: AttachType | None = None
-    flags: ProgFlag = ProgFlag(0)
+    flags: int = 0
 
 
 def load(image: Image, *, log_level: int = 0) -> tuple[int, str]:

@@ -263,7 +263,7 @@ def test_maps_by_value() -> None:
 
 def test_unknown_program_flags_are_no_verifier_matter() -> None:
     with nothing_left(), pytest.raises(KernelError, match="does not know the program's type"):
-        Program.load(replace(returning(0), flags=1 << 30))  # type: ignore[arg-type]  # on purpose
+        Program.load(replace(returning(0), flags=1 << 30))  # on purpose
 
 
 def test_a_bound_map_lives_as_long_as_the_program() -> None:
