@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
 
 COMPILE = """
 import sys
@@ -16,16 +15,17 @@ sys.argv = ["netbpf", "compile", "tcp dst port 80"]
 main()
 """
 MOST = 8.0  # times `python3 -c pass`
-ROUNDS = 9
+ROUNDS = 20
 
 
 def test_compile_starts_fast(tmp_path: Path) -> None:
-    """Measured as processor time, which a busy machine does not stretch as it does wall time."""
+    """Measured as processor time, and the least of many: a busy machine only adds to either."""
     environment = os.environ | {"PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     seconds(COMPILE, environment)  # writes the bytecode
     rounds = [(seconds("pass", environment), seconds(COMPILE, environment)) for _ in range(ROUNDS)]
-    assert median(compiled / bare for bare, compiled in rounds) < MOST
+    bare, compiled = (min(times) for times in zip(*rounds, strict=True))
+    assert compiled / bare < MOST
 
 
 def seconds(code: str, environment: dict[str, str]) -> float:
