@@ -71,7 +71,8 @@ LENGTHS = {
 LONGER = {
     # libpcap tests all sources before it loads a destination, and so matches packets that end there
     "host 10.0.0.1 or host 10.0.0.2": (17, 20),
-    "port 80 or port 443 or port 8080": (30, 33),
+    # (and neighbouring ports become a set, whose first element is tested by itself for that reason)
+    "port 80 or port 443 or port 8080": (30, 36),
     # … and does not look whether the rest of the address is there
     "net 2001:db8::/32": (8, 11),
 }

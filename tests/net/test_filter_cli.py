@@ -639,10 +639,10 @@ class session(ExitStack):  # noqa: N801 - used as a function
 
 
 def test_needs_root(store: Path, ends: Ends) -> None:
-    """As nobody: the message names the capability and what to do."""
+    """Without capabilities: the message names the one that is missing, and what to do."""
     netbpf = Netbpf(store)
     require_tool("setpriv")
-    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     done = subprocess.run(
         [*command, *netbpf._command, "filter", "-i", "lo", "--duration", "0", "tcp"],
         capture_output=True,
