@@ -174,7 +174,7 @@ def _behind_gtp_extensions(stack: NativeStack, link: Reg, done: Label) -> None:
     """Skip the optional fields and up to four extension headers; more of them are "no match".
 
     The byte before each names its type, 0 that there is none; its first byte is its length in
-    words, of which none may have zero.
+    words. One of no words is followed by itself, and thus by too many.
     """
     builder, scope = stack.builder, stack.scope
     l4 = scope.reg("l4")
@@ -198,11 +198,6 @@ def _behind_gtp_extensions(stack: NativeStack, link: Reg, done: Label) -> None:
         if step == facts.GTP_EXTENSIONS:
             break
         words = builder.load(here, 0, 1)
-        sound, broken = builder.label(), builder.label()
-        builder.branch(Cmp.EQ, words, 0, broken, sound)
-        builder.place(broken)
-        builder.ret(Verdict.NO_MATCH)
-        builder.place(sound)
         name = scope.reg(f"gtp.ext{step}")
         here = builder.alu(AluOp.ADD, here, builder.alu(AluOp.LSH, words, 2), name)
         kind = builder.load(builder.alu(AluOp.SUB, here, 1), 0, 1)
