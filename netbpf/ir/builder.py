@@ -51,10 +51,10 @@ class Builder:
         self._blocks: list[Block] = []
         self._label: Label | None = Label("entry")  # None: the current point is unreachable
         self._insns: list[Insn] = []
-        self._known: frozenset[Reg] = frozenset()  # assigned on every path to the current block
-        self._new: set[Reg] = set()  # assigned in the current block
+        self._numbers: dict[Reg, int] = {}  # of the registers
+        self._known = 0  # the bits of those that are assigned on every path to the current point
         self._possible = NOTHING  # values of registers at the current point
-        self._arriving: dict[Label, tuple[frozenset[Reg], Possible]] = {}  # at labels not placed
+        self._arriving: dict[Label, tuple[int, Possible]] = {}  # both, at labels not placed
         self._count = 0
         self._short: dict[str, Reg] = {}  # for names that would grow with the expression
 
@@ -74,11 +74,12 @@ class Builder:
 
     def assigned(self, reg: Reg) -> bool:
         """Whether `reg` is assigned on every path to here, and not forgotten."""
-        return reg in self._new or reg in self._known
+        number = self._numbers.get(reg)
+        return number is not None and bool(self._known >> number & 1)
 
     def forget(self) -> None:
         """Take nothing as assigned any more: what comes next is emitted by itself (-O0)."""
-        self._known, self._new, self._possible = frozenset(), set(), NOTHING
+        self._known, self._possible = 0, NOTHING
 
     def place(self, label: Label) -> None:
         """Continue at `label`; falls through from the current point if that is open."""
@@ -86,8 +87,7 @@ class Builder:
             self.jump(label)
         arrived = self._arriving.pop(label, None)
         self._label = None if arrived is None else label
-        self._known, self._possible = arrived or (frozenset(), NOTHING)
-        self._new = set()
+        self._known, self._possible = arrived or (0, NOTHING)
 
     # -- instructions: each returns the register that holds the value --------------------------
 
@@ -160,7 +160,7 @@ class Builder:
         assert dst is not None
         if self._label is not None and not self.knows(dst):
             self._insns.append(insn)
-            self._new.add(dst)
+            self._known |= 1 << self._numbers.setdefault(dst, len(self._numbers))
         return dst
 
     def _test(self, test: Branch | Member) -> None:
@@ -178,15 +178,12 @@ class Builder:
         if len(self._blocks) > MOST_BLOCKS:
             message = "the expression is too large"
             raise CodeSizeError(message, text=self._text, span=self.span or Span(0, 0))
-        known = self._known | self._new if self._new else self._known
         for target in block.targets():
+            known = self._known
             possible = after(term, target, self._possible) if self._reuse else NOTHING
             before = self._arriving.get(target)
             if before is not None:
-                known_before, possible_before = before
-                possible = either(possible, possible_before)
-                if known_before is not known:
-                    self._arriving[target] = known & known_before, possible
-                    continue
+                known &= before[0]
+                possible = either(possible, before[1])
             self._arriving[target] = known, possible
         self._label, self._insns = None, []

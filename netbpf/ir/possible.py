@@ -15,6 +15,9 @@ from netbpf.ir.program import Branch, Cmp, Label, Member, Reg, Terminator
 FEW = 8
 """A register with more possible values is not kept."""
 
+MOST = 32
+"""How many registers are kept at once, so that no program takes quadratic time."""
+
 Possible = Mapping[Reg, frozenset[int]]
 """Registers that are not in it can have any value. Not to be changed in place."""
 
@@ -45,7 +48,9 @@ def after(test: Terminator, target: Label, possible: Possible) -> Possible:
         left = values - holding
     else:
         return possible
-    return possible if left is None else {**possible, reg: left}
+    if left is None or (values is None and len(possible) >= MOST):
+        return possible
+    return {**possible, reg: left}
 
 
 def either(one: Possible, other: Possible) -> Possible:

@@ -107,29 +107,30 @@ def _check_assigned(program: Program) -> None:
 
     Bit sets keep this near-linear: a program can have as many registers as blocks.
     """
-    bits: dict[Reg, int] = {}
+    numbers: dict[Reg, int] = {}
     arriving: dict[Label, int] = {program.blocks[0].label: 0}
     for block in program:
         known = arriving.pop(block.label, None)
         if known is None:
             raise IrError(f"{block.label}: cannot be reached")
         for insn in block.insns:
-            _check_reads(block, insn, reads(insn), known, bits)
+            _check_reads(block, insn, reads(insn), known, numbers)
             dst = written(insn)
             if dst is not None:
-                known |= bits.setdefault(dst, 1 << len(bits))
-        _check_reads(block, block.term, reads(block.term), known, bits)
+                known |= 1 << numbers.setdefault(dst, len(numbers))
+        _check_reads(block, block.term, reads(block.term), known, numbers)
         if isinstance(block.term, Return) and block.term.verdict is Verdict.MATCH:
-            _check_reads(block, block.term, program.outputs, known, bits)
+            _check_reads(block, block.term, program.outputs, known, numbers)
         for target in block.targets():
             arriving[target] = arriving.get(target, known) & known
 
 
 def _check_reads(
-    block: Block, node: Insn | Terminator, regs: Iterable[Reg], known: int, bits: dict[Reg, int]
+    block: Block, node: Insn | Terminator, regs: Iterable[Reg], known: int, numbers: dict[Reg, int]
 ) -> None:
     for reg in regs:
-        if not known & bits.get(reg, 0):
+        number = numbers.get(reg)
+        if number is None or not known >> number & 1:
             raise _error(block, node, f"{reg} is not assigned on every path to here")
 
 

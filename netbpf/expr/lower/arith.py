@@ -185,12 +185,15 @@ def _guarded(side: Arith, headers: Headers) -> list[PacketBytes | HeaderField]:
 def postorder(root: Arith, *, leftmost: bool = False) -> list[Arith]:
     """Return the nodes of a tree, operands before operators, left before right.
 
-    With `leftmost`, of an operator's two operands only the left one and what is in it.
+    Two negations in a row are left out. With `leftmost`, of an operator's two operands only the
+    left one and what is in it.
     """
     found: list[Arith] = []
     todo = [root]
     while todo:
         node = todo.pop()
+        while isinstance(node, Negate) and isinstance(node.operand, Negate):
+            node = node.operand.operand
         found.append(node)
         if isinstance(node, Binary):
             todo.append(node.left)

@@ -76,7 +76,7 @@ class _Backwards:
     ) -> None:
         self._ranges = ranges
         self._proved = proved
-        self._bits: dict[Reg, int] = {}
+        self._numbers: dict[Reg, int] = {}
         self._outputs = self._set(program.outputs)
         self._live: dict[Label, int] = {}
         self._needed: dict[Label, Extents | None] = {}
@@ -116,7 +116,7 @@ class _Backwards:
         return needed.get(extent[0], 0) < extent[1]
 
     def _bit(self, reg: Reg) -> int:
-        return self._bits.setdefault(reg, 1 << len(self._bits))
+        return 1 << self._numbers.setdefault(reg, len(self._numbers))
 
     def _set(self, regs: tuple[Reg, ...]) -> int:
         bits = 0

@@ -6,8 +6,8 @@ import pytest
 
 from netbpf.ir.builder import Builder
 from netbpf.ir.interp import Packet, run
-from netbpf.ir.possible import FEW
-from netbpf.ir.program import Cmp, Label, Program, Verdict
+from netbpf.ir.possible import FEW, MOST, NOTHING, after
+from netbpf.ir.program import Branch, Cmp, Label, Program, Reg, Verdict
 
 
 def finished(builder: Builder, yes: Label, no: Label) -> Program:
@@ -86,3 +86,12 @@ def test_many_values_and_other_relations_are_left_alone() -> None:
     builder.place(big)
     builder.branch(Cmp.EQ, byte, 1, no, yes)
     assert len(finished(builder, yes, no).blocks) == 4
+
+
+def test_no_more_registers_are_kept_than_are_worth_it() -> None:
+    yes, no, possible = Label("yes"), Label("no"), NOTHING
+    for number in range(2 * MOST):
+        possible = after(Branch(Cmp.EQ, Reg(f"r{number}"), number, yes, no), yes, possible)
+    assert len(possible) == MOST
+    known = after(Branch(Cmp.EQ, Reg("r0"), 0, yes, no), yes, possible)  # it is there already
+    assert known[Reg("r0")] == {0}
