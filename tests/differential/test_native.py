@@ -2,7 +2,7 @@
 
 Each expression is lowered with and without reuse, and for hooks that strip tags; the packets are
 nested headers at random, and packets made from the expression with every tested bit flipped, all of
-them cut off here and there. `NETBPF_SCALE=20` asks twenty times as much, `NETBPF_SEED` the same.
+them cut off here and there. `NETBPF_SCALE=20` asks twenty times as much, `NETBPF_SEED=7` others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.packets import zoo
 from tests.support.reference import matches
 from tests.support.tools import scaled
 
-SEED = int(os.environ.get("NETBPF_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+SEED = int(os.environ.get("NETBPF_SEED", "1"))
 NETMASK = 0xFFFFFF00
 LINKTYPES = [linktype for linktype in LinkType if linktype is not LinkType.EN10MB]
 
