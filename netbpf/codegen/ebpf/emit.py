@@ -17,7 +17,7 @@ from netbpf.codegen.ebpf import sets
 from netbpf.codegen.ebpf.access import DATA, FARTHEST, Access, Base
 from netbpf.codegen.ebpf.byteorder import on_wire, swap
 from netbpf.codegen.ebpf.operands import Operands
-from netbpf.codegen.ebpf.ranges import blurred, upper_bounds
+from netbpf.codegen.ebpf.ranges import blurred, discreet, upper_bounds
 from netbpf.codegen.ebpf.regalloc import allocate
 from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.ebpf.steps import Address, Node, base_of, flatten, step
@@ -115,6 +115,7 @@ class _Emitter:
         self._operands = operands
         self._limits = limits
         self._blurred = blurred(program)
+        self._discreet = discreet(program)
         self._outputs = program.outputs
         self._order = on_wire(program) if access.raw else {}
         self._entry = program.blocks[0].label
@@ -247,7 +248,7 @@ class _Emitter:
         if then == orelse:
             self._asm.jump(then)
             return
-        a, op = self._operands.read(node.a), _JUMP[node.op]
+        a, op = self._tested(node), _JUMP[node.op]
         if then == self._next and op in INVERSE:
             op, then, orelse = INVERSE[op], orelse, then
         if isinstance(node.b, int):
@@ -279,11 +280,24 @@ class _Emitter:
 
     # -- beneath ---------------------------------------------------------------------------------
 
+    def _tested(self, node: Branch) -> int:
+        """Return the register to compare: a blurred copy where the verifier is to learn nothing."""
+        register = self._operands.read(node.a)
+        if node not in self._discreet:
+            return register
+        self._asm.emit(ebpf.mov_reg(0, register))
+        self._blur(0)
+        return 0
+
+    def _blur(self, register: int) -> None:
+        """Make the verifier forget a value; see codegen.ebpf.ranges."""
+        self._asm.emit(ebpf.load(8, 1, FRAME_POINTER, ZERO))
+        self._asm.emit(ebpf.alu32_reg(ebpf.Alu.XOR, register, 1))
+
     def _done(self, reg: Reg, dst: int) -> None:
         """Settle a value that was computed in `dst`; what is assigned to a join may be blurred."""
         if reg in self._blurred:
-            self._asm.emit(ebpf.load(8, 1, FRAME_POINTER, ZERO))
-            self._asm.emit(ebpf.alu32_reg(ebpf.Alu.XOR, dst, 1))
+            self._blur(dst)
             if self._limits[reg] <= FARTHEST:
                 self._asm.emit(ebpf.alu32(ebpf.Alu.AND, dst, self._limits[reg]))
         self._operands.done(reg)

@@ -9,18 +9,23 @@ behind zero, one or two tags. The verifier follows each value by itself, through
 it, and many joins in a row (a walk over IPv6 extension headers) are more than it has patience for.
 There generated code blurs what is assigned to a join (codegen.ebpf.emit): it stays the same number,
 but all that the verifier knows of it afterwards is how many bits it has, and its paths meet again.
-Depends on ir.program.
+In the same way a *test* teaches it a value that it then remembers on one of the two paths, up to
+the next test of this value. Where there are several walks these paths multiply, and code compares
+a blurred copy of what is needed again: both ways are then open to the verifier, always.
+Depends on ir.program and codegen.ebpf.liveness.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
+from netbpf.codegen.ebpf.liveness import live_in
 from netbpf.ir.program import (
     U32,
     Alu,
     AluOp,
     Bound,
+    Branch,
     Const,
     Copy,
     Insn,
@@ -28,10 +33,12 @@ from netbpf.ir.program import (
     Meta,
     Program,
     Reg,
+    reads,
     written,
 )
 
 _FEW_JOINS = 8  # what the verifier follows without ado
+_SEVERAL_WALKS = 32  # joins; one walk makes about twenty
 
 
 def blurred(program: Program) -> frozenset[Reg]:
@@ -41,6 +48,19 @@ def blurred(program: Program) -> frozenset[Reg]:
     )
     joins = frozenset(reg for reg, count in assigned.items() if count > 1)
     return joins if len(joins) > _FEW_JOINS else frozenset()
+
+
+def discreet(program: Program) -> frozenset[Branch]:
+    """Return the tests of values that are needed afterwards, if there are many joins."""
+    if len(blurred(program)) <= _SEVERAL_WALKS:
+        return frozenset()
+    live = live_in(program)
+    return frozenset(
+        block.term
+        for block in program
+        if isinstance(block.term, Branch)
+        and any(not live[target].isdisjoint(reads(block.term)) for target in block.targets())
+    )
 
 
 def upper_bounds(program: Program) -> dict[Reg, int]:

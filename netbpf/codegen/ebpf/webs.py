@@ -4,14 +4,14 @@ The IR names a value by what it is, so a register that is computed at the start 
 again at its end has one name, though nothing needs it in between; a linear scan would hold a
 place for it all along. Here each *web*, the assignments that can reach a use together, becomes a
 register: `l4`, `l4'1`, `l4'2`.
-Depends on ir.program.
+Depends on ir.program and codegen.ebpf.liveness.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
 
+from netbpf.codegen.ebpf.liveness import live_in, matches
 from netbpf.ir.program import (
     Alu,
     Block,
@@ -24,9 +24,7 @@ from netbpf.ir.program import (
     Member,
     Program,
     Reg,
-    Return,
     Terminator,
-    Verdict,
     reads,
     written,
 )
@@ -37,7 +35,7 @@ _Names = dict[Reg, int]  # register → number of its web
 
 def split_webs(program: Program) -> Program:
     """Return the program with one register per web; same verdicts, same outputs."""
-    live = _live_in(program)
+    live = live_in(program)
     webs = _Webs()
     arriving: dict[Label, _Names] = {}
     found: list[tuple[Block, list[_Names], list[int]]] = []
@@ -56,7 +54,7 @@ def split_webs(program: Program) -> Program:
         found.append((block, before, made))
         for target in block.targets():
             _arrive(webs, arriving.setdefault(target, {}), names, live[target])
-        if _matches(block.term):
+        if matches(block.term):
             _arrive(webs, outputs, names, set(program.outputs))
     return Program(
         tuple(_renamed(webs, *one) for one in found),
@@ -101,21 +99,6 @@ class _Webs:
         return web
 
 
-def _live_in(program: Program) -> dict[Label, set[Reg]]:
-    """Return for each block the registers that are read after its start and assigned before."""
-    live: dict[Label, set[Reg]] = {}
-    for block in reversed(program.blocks):
-        needed = set(chain.from_iterable(live[target] for target in block.targets()))
-        needed.update(reads(block.term), program.outputs if _matches(block.term) else ())
-        for insn in reversed(block.insns):
-            dst = written(insn)
-            if dst is not None:
-                needed.discard(dst)
-            needed.update(reads(insn))
-        live[block.label] = needed
-    return live
-
-
 def _arrive(webs: _Webs, there: _Names, here: _Names, live: set[Reg]) -> None:
     """Carry the webs of what is live over an edge."""
     for reg in live:
@@ -123,10 +106,6 @@ def _arrive(webs: _Webs, there: _Names, here: _Names, live: set[Reg]) -> None:
             webs.join(there[reg], here[reg])
         else:
             there[reg] = here[reg]
-
-
-def _matches(term: Terminator) -> bool:
-    return isinstance(term, Return) and term.verdict is Verdict.MATCH
 
 
 def _renamed(webs: _Webs, block: Block, before: list[_Names], made: list[int]) -> Block:

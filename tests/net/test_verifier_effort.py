@@ -1,0 +1,45 @@
+"""What the verifier has to do for a long expression: it grows as the program, not as its paths."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from netbpf.compiler import Options, compile_filter
+from netbpf.expr.names import NoNames
+from netbpf.objects import Program
+from netbpf.spec import Action, Target
+
+pytestmark = pytest.mark.root
+
+_MOST_PASSES = 8  # over each instruction, on the average
+_WALK = "not ip6 proto {0} or udp[4:2] = {0}"  # two walks over the extension headers
+
+
+@pytest.mark.parametrize("target", [Target.XDP, Target.TC, Target.SOCKET])
+@pytest.mark.parametrize("walks", [1, 4, 16])
+def test_the_work_is_linear_in_the_number_of_walks(target: Target, walks: int) -> None:
+    text = " and ".join(f"({_WALK.format(60 - number)})" for number in range(walks))
+    assert _passes(text, target) <= _MOST_PASSES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(len <= 1500 or igmp or not ip6 proto 60 or psnp) or ip6 proto 58 or not udp[4:2] == 4",
+        "not (vlan and ip6 protochain 6 or inner (tcp port 80)) and (frag or not sctp port 9)",
+    ],
+)
+def test_mixed_expressions_are_loaded_with_ease(text: str) -> None:
+    assert _passes(text, Target.SOCKET) <= _MOST_PASSES
+
+
+def _passes(text: str, target: Target) -> float:
+    """Return how often the verifier looked at an instruction, on the average."""
+    action = Action.COUNT
+    spec = compile_filter(text, target=target, action=action, options=Options(resolver=NoNames()))
+    with Program.load(spec, log_level=4) as program:
+        found = re.search(r"processed (\d+) insns", program.log)
+    assert found is not None
+    return int(found[1]) / len(spec.insns)
