@@ -89,6 +89,12 @@ class Builder:
         self._label = None if arrived is None else label
         self._known, self._possible = arrived or (0, NOTHING)
 
+    def name(self, text: str) -> Reg:
+        """Return the register for an expression; a long one gets a number, always the same."""
+        if len(text) <= _LONGEST_NAME:
+            return Reg(text)
+        return self._short.setdefault(text, Reg(f"t{len(self._short)}"))
+
     # -- instructions: each returns the register that holds the value --------------------------
 
     def const(self, value: int, dst: str | None = None) -> Reg:
@@ -103,7 +109,7 @@ class Builder:
     def load(self, base: Reg | None, offset: int, width: int, dst: str | None = None) -> Reg:
         """Load from the packet; the default name says where from."""
         where = f"{base}+{offset}" if base else str(offset)
-        reg = Reg(dst) if dst else self._name(f"[{where}:{width}]")
+        reg = Reg(dst) if dst else self.name(f"[{where}:{width}]")
         return self._emit(Load(reg, base, offset, width, self.span))
 
     def meta(self, field: MetaField) -> Reg:
@@ -112,7 +118,7 @@ class Builder:
 
     def alu(self, op: AluOp, a: Reg, b: Reg | int, dst: str | None = None) -> Reg:
         """Compute; the default name is the expression."""
-        reg = Reg(dst) if dst else self._name(f"({a}{op.value}{b})")
+        reg = Reg(dst) if dst else self.name(f"({a}{op.value}{b})")
         return self._emit(Alu(reg, op, a, b, self.span))
 
     # -- ways out of the current block ----------------------------------------------------------
@@ -148,12 +154,6 @@ class Builder:
         return Program(tuple(self._blocks), self._text, outputs)
 
     # -- beneath ---------------------------------------------------------------------------------
-
-    def _name(self, text: str) -> Reg:
-        """Return the register for an expression; a long one gets a number, always the same."""
-        if len(text) <= _LONGEST_NAME:
-            return Reg(text)
-        return self._short.setdefault(text, Reg(f"t{len(self._short)}"))
 
     def _emit(self, insn: Insn) -> Reg:
         dst = written(insn)

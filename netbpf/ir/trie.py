@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
 
-_BITS = 5
+_BITS = 4
 _FAN = 1 << _BITS
 _LEVELS = 4
 CAPACITY = 1 << _BITS * _LEVELS

@@ -88,7 +88,7 @@ class Frame:
     def _load_anywhere(self, base: Reg, offset: int, width: int) -> Reg:
         """Load at an offset that only the packet tells: before, within or after the tag."""
         builder = self._builder
-        join = Reg(f"wire[{base}+{offset}:{width}]")
+        join = builder.name(f"wire[{base}+{offset}:{width}]")
         if builder.knows(join):
             return join
         done, after, near, before = (builder.label(hint) for hint in ("ld", "ld", "ld", "ld"))

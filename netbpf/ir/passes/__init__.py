@@ -10,18 +10,15 @@ from netbpf.ir.passes.straighten import straighten
 from netbpf.ir.passes.unify import unify
 from netbpf.ir.program import Program
 
-PASSES = (
-    unify,
-    propagate,
-    prune,
-    straighten,
-    propagate,  # once more, on what has come together
-    prune,
-    straighten,
-    gather_tests,
-    merge_bounds,
-)
+_FIRST = (unify, propagate, prune, straighten)
+_AGAIN = (propagate, prune, straighten)  # on what has come together
+_LAST = (gather_tests, merge_bounds)
+
+PASSES = (*_FIRST, *_AGAIN, *_LAST)
 """What `optimise` does, in this order."""
+
+LARGE = 4096
+"""Blocks from which on a program must have shrunk by a quarter, for it to be gone through again."""
 
 
 def optimise(program: Program) -> Program:
@@ -29,6 +26,11 @@ def optimise(program: Program) -> Program:
 
     Near-linear in the size of the program.
     """
-    for improve in PASSES:
+    before = len(program.blocks)
+    for improve in _FIRST:
+        program = improve(program)
+    after = len(program.blocks)
+    promising = after < LARGE or 4 * after < 3 * before
+    for improve in (*(_AGAIN if promising else ()), *_LAST):
         program = improve(program)
     return program

@@ -34,8 +34,9 @@ from netbpf.ir.program import (
 )
 from netbpf.records import replace
 
-_STEPS_PER_BLOCK = 16
-"""How many blocks threading may pass, for each that there is: so it never takes quadratic time."""
+_STEPS = 16 * 1024
+"""How many blocks threading may pass, and four more for each that there is: in a large program each
+way can pass through most of it, which would take quadratic time."""
 
 
 def propagate(program: Program) -> Program:
@@ -54,7 +55,7 @@ class _Walk:
         self._ends = {
             block.label for block in program if isinstance(block.term, Return) and not block.insns
         }
-        self._steps = _STEPS_PER_BLOCK * len(program.blocks)
+        self._steps = _STEPS + 4 * len(program.blocks)
 
     def block(self, block: Block) -> Block | None:
         """Return what is left of a block, None if nothing leads to it."""
@@ -93,13 +94,18 @@ class _Walk:
         if outcome is not None:
             target = term.then if outcome else term.orelse
             return Jump(self._arrive(target, facts), term.span)
-        then, met = self._thread(term.then, facts.learn(term, True))
-        orelse, failed = self._thread(term.orelse, facts.learn(term, False))
+        then, met = self._thread(term.then, self._learned(term, True, facts))
+        orelse, failed = self._thread(term.orelse, self._learned(term, False, facts))
         if then == orelse:
             return Jump(self._arrive(then, facts), term.span)
         self._meet(then, met)
         self._meet(orelse, failed)
         return replace(term, then=then, orelse=orelse)
+
+    def _learned(self, term: Branch | Member, holds: bool, facts: Facts) -> Facts:
+        """Return the facts after a test, but none more where they would be of no use."""
+        target = term.then if holds else term.orelse
+        return facts if target in self._ends else facts.learn(term, holds)
 
     def _arrive(self, target: Label, facts: Facts) -> Label:
         target, facts = self._thread(target, facts)
@@ -110,7 +116,7 @@ class _Walk:
         before = self._arriving.get(target)
         if before is None:
             self._arriving[target] = facts
-        elif target not in self._ends:  # where facts would be of no use
+        elif target not in self._ends:
             self._arriving[target] = before.merge(facts)
 
     def _thread(self, target: Label, facts: Facts) -> tuple[Label, Facts]:

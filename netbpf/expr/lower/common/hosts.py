@@ -20,11 +20,17 @@ from netbpf.proto.ethertype import EtherType
 from netbpf.proto.field import Field
 from netbpf.proto.ip import ARP_DST, ARP_SRC, IPV4_DST, IPV4_SRC, IPV6_DST, IPV6_SRC
 
-_FAMILIES: dict[Proto, tuple[EtherType, Field, Field]] = {
-    Proto.IP: (EtherType.IPV4, IPV4_SRC, IPV4_DST),
-    Proto.ARP: (EtherType.ARP, ARP_SRC, ARP_DST),
-    Proto.RARP: (EtherType.RARP, ARP_SRC, ARP_DST),
+_Family = tuple[tuple[EtherType, ...], Field, Field]
+
+_FAMILIES: dict[Proto, _Family] = {
+    Proto.IP: ((EtherType.IPV4,), IPV4_SRC, IPV4_DST),
+    Proto.ARP: ((EtherType.ARP,), ARP_SRC, ARP_DST),
+    Proto.RARP: ((EtherType.RARP,), ARP_SRC, ARP_DST),
 }
+_ALL: tuple[_Family, ...] = (
+    _FAMILIES[Proto.IP],
+    ((EtherType.ARP, EtherType.RARP), ARP_SRC, ARP_DST),
+)
 
 Net4 = tuple[int, int]
 """An IPv4 address and its mask; the address has no bits outside the mask."""
@@ -48,9 +54,9 @@ def ipv4_is(
     check_direction(layers, direction, span)
     if proto is not None and proto not in _FAMILIES:
         raise invalid_qualifier(layers, proto.value, context, span)
-    families = [proto] if proto is not None else list(_FAMILIES)
+    families = _ALL if proto is None else (_FAMILIES[proto],)
     if proto is None and layers.labels:
-        families = [Proto.IP]
+        families = _ALL[:1]
     elements = [_element(value, mask) for value, mask in nets]
     return some(
         layers.builder,
@@ -67,19 +73,19 @@ def _element(value: int, mask: int) -> Element:
 
 def _in_family(
     layers: Layers,
-    family: Proto,
+    family: _Family,
     elements: Sequence[Element],
     direction: Direction | None,
     span: Span,
     opposite: bool,
 ) -> Test:
-    ethertype, source, destination = _FAMILIES[family]
+    ethertypes, source, destination = family
     found = pair_in(
         layers.builder, _reader(layers, source), _reader(layers, destination), elements, direction
     )
     return every(
         layers.builder,
-        link_protocol_is(layers, ethertype, span),
+        some(layers.builder, *(link_protocol_is(layers, one, span) for one in ethertypes)),
         negated(found) if opposite else found,
     )
 

@@ -23,7 +23,7 @@ class WireBytes:
         if base is None and offset + width <= TAG_START:
             return self._whole.load(base, offset, width)
         builder = self._builder
-        join = Reg(f"frame[{base or ''}+{offset}:{width}]")
+        join = builder.name(f"frame[{base or ''}+{offset}:{width}]")
         if builder.assigned(join):
             return join
         beside, inline, done = builder.label(), builder.label(), builder.label()

@@ -81,6 +81,8 @@ class _Walk:
 
     def emit(self, protocol: Reg, at: Reg, yes: Label, no: Label) -> None:
         """Walk on from a header at `at` of the given protocol."""
+        if not self._builder.reachable:
+            return
         for step in range(HEADERS):
             self._ask(protocol, yes, no)
             protocol, at = self._skip(protocol, at, step, no)
