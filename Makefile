@@ -54,6 +54,10 @@ format: $(STAMP) ## Format the code and mend what can be mended by rule
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: docs
+docs: $(STAMP) ## Write the tables of docs/kernels.md, which are made from the code
+	$(BIN)/python -m tests.support.kernels
+
 .PHONY: wheel
 wheel: $(STAMP) ## Build dist/netbpf-….whl
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -60,6 +60,7 @@ def _shape(features: list[Feature]) -> dict[str, Any]:
                 "since": one.since or None,
                 "detail": one.detail,
                 "remedy": one.remedy,
+                "without": one.without,
             }
             for one in features
         ],
@@ -72,7 +73,9 @@ def _lines(features: list[Feature]) -> list[str]:
     for one in features:
         since = f" (Linux {one.since})" if one.since and not one.available else ""
         lines.append(f"{_WORDS[one.available]:4}{one.name:{width}}  {one.detail}{since}".rstrip())
-        if one.remedy and one.available is False:
-            lines.append(f"    {'':{width}}  → {one.remedy}")
+        if one.available is False:
+            below = f"    {'':{width}}  "
+            lines += [f"{below}without it: {one.without}"] if one.without else []
+            lines += [f"{below}→ {one.remedy}"] if one.remedy else []
     unknown = dict.fromkeys(one.remedy for one in features if one.available is None)
     return lines + [f"→ for what is unknown: {remedy}" for remedy in unknown if remedy]

@@ -1,9 +1,9 @@
-"""What this kernel and this user can do, found out by trying.
+"""What this kernel can do, found out by trying.
 
-A row of `_PROBES` is a feature, the first Linux that has it, and a function that uses it: what it
-returns is shown as a detail, what it raises is the reason why not. Versions only inform; a kernel
-may have features from later ones. Attach points are probed in link.features.
-Depends on asm (for programs to try), kernel.
+A row of `PROBES` is a feature and a function that uses it: what it returns is shown as a detail,
+what it raises is the reason why not. Versions only inform; a kernel may have features from later
+ones. What needs no trying is in kernel.facts, attach points are probed in link.features;
+docs/kernels.md shows all of them. Depends on asm (for programs to try), kernel.
 """
 
 from __future__ import annotations
@@ -11,18 +11,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from netbpf.asm import ebpf
 from netbpf.asm.ebpf import Insn
 from netbpf.asm.helpers import Helper
 from netbpf.errors import NetbpfError, PrivilegeError
-from netbpf.kernel import bpffs, maps, privilege, progs, testrun, version
+from netbpf.kernel import cpus, maps, progs, testrun
 from netbpf.records import dataclass
 from netbpf.uapi.bpf import AttachType, MapFlag, MapType, ProgFlag, ProgType
-from netbpf.uapi.capability import Cap
-
-OLDEST = version.Version(5, 10)  # that netbpf is meant for
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +26,7 @@ class Feature:
     """An answer. `available` is None where this user cannot find out.
 
     `since` is the first Linux version that has the feature, '' where that is no matter of version;
-    `remedy` says what to do about a "no", or is ''.
+    `remedy` says what to do about a "no", `without` what netbpf does meanwhile, or they are ''.
     """
 
     name: str
@@ -38,35 +34,38 @@ class Feature:
     since: str = ""
     detail: str = ""
     remedy: str = ""
+    without: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What can be asked: a name, `since` as in Feature, what netbpf uses it for, and does without.
+
+    With `without` '' it cannot do without: what needs the feature is refused.
+    """
+
+    name: str
+    since: str = ""
+    use: str = ""
+    without: str = ""
+
+    def answer(self, available: bool | None, detail: str = "", remedy: str = "") -> Feature:
+        """Return an answer."""
+        return Feature(self.name, available, self.since, detail, remedy, self.without)
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """How to find out: `ask` returns a detail, or raises the reason why not."""
 
-    name: str
-    since: str
+    topic: Topic
     ask: Callable[[], str]
     remedy: str = ""
 
 
 def probe_kernel() -> list[Feature]:
     """Find out about programs, maps and test runs, by making some and letting go of them."""
-    return answers(_PROBES)
-
-
-def facts() -> list[Feature]:
-    """Return what needs no trying: version, capabilities, limits, settings, file systems."""
-    return [
-        _version(),
-        _capabilities(),
-        _memlock(),
-        _unprivileged(),
-        _lockdown(),
-        _jit(),
-        _btf(),
-        _bpffs(),
-    ]
+    return answers(PROBES)
 
 
 def answers(probes: Iterable[Probe]) -> list[Feature]:
@@ -75,100 +74,20 @@ def answers(probes: Iterable[Probe]) -> list[Feature]:
 
 
 def _answer(probe: Probe) -> Feature:
+    topic = probe.topic
     try:
-        return Feature(probe.name, True, probe.since, probe.ask())
+        return topic.answer(True, probe.ask())
     except PrivilegeError:
         unknown = "known only by trying, which this user may not"
-        return Feature(probe.name, None, probe.since, unknown, "sudo netbpf doctor")
+        return topic.answer(None, unknown, "sudo netbpf doctor")
     except NetbpfError as error:
-        newer = f"use Linux {probe.since} or newer" if probe.since else ""
-        return Feature(probe.name, False, probe.since, error.message, probe.remedy or newer)
-
-
-def _version() -> Feature:
-    running = version.running()
-    remedy = "" if running >= OLDEST else f"use Linux {OLDEST} or newer"
-    return Feature("kernel", running >= OLDEST, str(OLDEST), os.uname().release, remedy)
-
-
-def _capabilities() -> Feature:
-    wanted = (Cap.BPF, Cap.NET_ADMIN, Cap.PERFMON, Cap.NET_RAW, Cap.SYS_ADMIN)
-    missing = privilege.missing(wanted)
-    if privilege.in_user_namespace():
-        return Feature(
-            "capabilities",
-            False,
-            detail="they count only inside a user namespace",
-            remedy="run netbpf outside of the rootless container",
-        )
-    if missing:
-        names = ", ".join(f"CAP_{cap.name}" for cap in missing)
-        return Feature("capabilities", False, detail=f"without {names}", remedy="sudo netbpf …")
-    return Feature("capabilities", True, detail="all that netbpf uses")
-
-
-def _memlock() -> Feature:
-    if privilege.memlock_limits():
-        return Feature(
-            "memory for maps",
-            None,
-            detail="bounded by RLIMIT_MEMLOCK, which netbpf lifts where it may",
-            remedy="ulimit -l unlimited",
-        )
-    return Feature("memory for maps", True, detail="not bounded by RLIMIT_MEMLOCK")
-
-
-def _unprivileged() -> Feature:
-    meaning = {
-        0: "users may load socket filters",
-        1: "root only, until the next boot",
-        2: "root only",
-    }
-    setting = privilege.unprivileged_bpf()
-    detail = "unknown" if setting is None else f"{setting}: {meaning.get(setting, 'unknown')}"
-    # Root-only is what distributions set and what netbpf expects: nothing to mend.
-    return Feature("kernel.unprivileged_bpf_disabled", setting is not None, detail=detail)
-
-
-def _lockdown() -> Feature:
-    level = privilege.lockdown()
-    if level == "confidentiality":
-        return Feature(
-            "no kernel lockdown",
-            False,
-            detail=level,
-            remedy="boot without lockdown=confidentiality, see kernel_lockdown(7)",
-        )
-    return Feature("no kernel lockdown", True, detail=level or "not in this kernel")
-
-
-def _jit() -> Feature:
-    setting = privilege.read("/proc/sys/net/core/bpf_jit_enable").strip()
-    if setting in ("1", "2"):
-        return Feature("BPF JIT compiler", True, "3.0", f"net.core.bpf_jit_enable is {setting}")
-    if setting == "0":
-        remedy = "sysctl net.core.bpf_jit_enable=1"
-        return Feature("BPF JIT compiler", False, "3.0", "programs are interpreted", remedy)
-    return Feature("BPF JIT compiler", None, "3.0", "the setting is not shown to this user")
-
-
-def _btf() -> Feature:
-    present = Path("/sys/kernel/btf/vmlinux").exists()
-    remedy = "" if present else "a kernel with CONFIG_DEBUG_INFO_BTF=y; netbpf's filters do without"
-    return Feature("kernel BTF", present, "5.4", "/sys/kernel/btf/vmlinux", remedy)
-
-
-def _bpffs() -> Feature:
-    root = bpffs.root()
-    if not bpffs.mounted(root):
-        return Feature("BPF file system", False, "4.4", f"none at {root}", bpffs.remedy(root))
-    if not os.access(root, os.W_OK):
-        return Feature("BPF file system", None, "4.4", f"{root} is not this user's to write")
-    return Feature("BPF file system", True, "4.4", str(root))
+        newer = f"use Linux {topic.since} or newer" if topic.since else ""
+        return topic.answer(False, error.message, probe.remedy or newer)
 
 
 _RETURN_0 = (ebpf.mov(0, 0), ebpf.leave())
 _FRAME = bytes(12) + b"\x08\x00" + bytes(50)
+_LARGE = (4 << 20) + 8  # bytes: just above KMALLOC_MAX_SIZE with pages of 4 KiB
 
 
 def _loads(type_: ProgType, attach_type: AttachType | None = None) -> Callable[[], str]:
@@ -210,9 +129,9 @@ def _makes(type_: MapType) -> Callable[[], str]:
 
 
 @contextmanager
-def _made(type_: MapType, flags: MapFlag = MapFlag(0)) -> Iterator[int]:
+def _made(type_: MapType, flags: MapFlag = MapFlag(0), *, value_size: int = 8) -> Iterator[int]:
     fd = maps.create(
-        type_, key_size=4, value_size=8, max_entries=4, flags=flags, name="netbpf_probe"
+        type_, key_size=4, value_size=value_size, max_entries=4, flags=flags, name="netbpf_probe"
     )
     try:
         yield fd
@@ -225,6 +144,23 @@ def _reads_batches() -> str:
         maps.update(fd, bytes(4), bytes(8))
         read = maps.lookup_batch(fd, None, key_size=4, value_size=8, count=4)
     return f"{read.count} entry read"
+
+
+def _reads_cpus_in_batches() -> str:
+    with _made(MapType.PERCPU_ARRAY) as fd:
+        size = 8 * cpus.possible()
+        read = maps.lookup_batch(fd, None, key_size=4, value_size=size, count=4)
+    return f"{read.count} entries read"
+
+
+def _holds_large_values() -> str:
+    with _made(MapType.ARRAY, value_size=_LARGE):
+        return ""
+
+
+def _shares_memory() -> str:
+    with _made(MapType.ARRAY, MapFlag.MMAPABLE):
+        return ""
 
 
 def _freezes() -> str:
@@ -248,15 +184,69 @@ def _reads_fragments() -> str:
         return "packets of several buffers are read to their end"
 
 
-_PROBES = (
-    Probe("XDP programs", "4.8", _loads(ProgType.XDP, AttachType.XDP)),
-    Probe("XDP programs for jumbo frames", "5.18", _reads_fragments, "filter at tc or socket"),
-    Probe("tc programs", "4.1", _loads(ProgType.SCHED_CLS)),
-    Probe("socket filter programs", "3.19", _loads(ProgType.SOCKET_FILTER)),
-    Probe("per-CPU arrays", "4.6", _makes(MapType.PERCPU_ARRAY)),
-    Probe("per-CPU LRU hash tables", "4.10", _makes(MapType.LRU_PERCPU_HASH)),
-    Probe("batched map reads", "5.6", _reads_batches, "none needed: counters are read one by one"),
-    Probe("frozen maps", "5.2", _freezes),
-    Probe("test runs at XDP", "4.12", _runs(ProgType.XDP)),
-    Probe("test runs at tc", "4.12", _runs(ProgType.SCHED_CLS)),
+PROBES = (
+    Probe(Topic("XDP programs", "4.8", "`--at xdp`"), _loads(ProgType.XDP, AttachType.XDP)),
+    Probe(
+        Topic(
+            "XDP programs for jumbo frames",
+            "5.18",
+            "`--at xdp` where a frame has several buffers; `match --target xdp` in batches",
+            "a program for frames of one buffer, which drivers take while the MTU fits a page;"
+            " test runs go packet by packet",
+        ),
+        _reads_fragments,
+        "for larger frames filter at tc or socket",
+    ),
+    Probe(Topic("tc programs", "4.1", "`--at tc`, `tc-egress`"), _loads(ProgType.SCHED_CLS)),
+    Probe(Topic("socket filter programs", "3.19", "`--at socket`"), _loads(ProgType.SOCKET_FILTER)),
+    Probe(
+        Topic("per-CPU arrays", "4.6", "totals; `--by port`, `sport`, `proto`"),
+        _makes(MapType.PERCPU_ARRAY),
+    ),
+    Probe(
+        Topic("per-CPU LRU hash tables", "4.10", "`--by src`, `dst`, `flow`"),
+        _makes(MapType.LRU_PERCPU_HASH),
+    ),
+    Probe(
+        Topic(
+            "batched map reads",
+            "5.6",
+            "reading the tables of `--by src`, `dst`, `flow`",
+            "their entries are read one by one",
+        ),
+        _reads_batches,
+    ),
+    Probe(
+        Topic(
+            "batched reads of per-CPU arrays",
+            "5.13",
+            "reading the tables of `--by port`, `sport`, `proto`",
+            "their entries are read one by one, all 65,537 of a table of ports",
+        ),
+        _reads_cpus_in_batches,
+    ),
+    Probe(
+        Topic("frozen maps", "5.2", "sets of more than 16 ranges, which programs read directly"),
+        _freezes,
+    ),
+    Probe(
+        Topic(
+            "maps in shared memory",
+            "5.5",
+            "`match --target xdp`, `tc` in batches",
+            "test runs go packet by packet",
+        ),
+        _shares_memory,
+    ),
+    Probe(
+        Topic(
+            "array values above 4 MiB",
+            "6.0",
+            "`match --target xdp`, `tc`: batches of 32 MiB",
+            "batches of 3 MiB",
+        ),
+        _holds_large_values,
+    ),
+    Probe(Topic("test runs at XDP", "4.12", "`match --target xdp`"), _runs(ProgType.XDP)),
+    Probe(Topic("test runs at tc", "4.12", "`match --target tc`"), _runs(ProgType.SCHED_CLS)),
 )

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from netbpf.asm import ebpf
 from netbpf.errors import NetbpfError, NotSupportedError
-from netbpf.kernel import features, interface
-from netbpf.kernel.features import Feature, Probe
+from netbpf.kernel import facts, features, interface
+from netbpf.kernel.features import Feature, Probe, Topic
 from netbpf.kernel.interface import Interface
 from netbpf.kernel.netns import fresh
 from netbpf.link import socket_filter, tc, tcx, xdp
@@ -29,9 +29,9 @@ _Attach = Callable[[Program, Interface], Link]
 def probe_all() -> list[Feature]:
     """Find out all that `netbpf doctor` tells. Takes some milliseconds, and leaves nothing."""
     return [
-        *features.facts(),
+        *facts.find(),
         *features.probe_kernel(),
-        *features.answers(_PROBES),
+        *features.answers(PROBES),
         _default_interface(),
     ]
 
@@ -81,15 +81,42 @@ def _tcx(program: Program, lo: Interface) -> Link:
     return tcx.attach(program, lo, Target.TC_EGRESS)
 
 
-_PROBES = (
+PROBES = (
     Probe(
-        "attach a packet socket", "3.19", _attaches(ProgType.SOCKET_FILTER, socket_filter.attach)
+        Topic("attach a packet socket", "3.19", "`--at socket`"),
+        _attaches(ProgType.SOCKET_FILTER, socket_filter.attach),
     ),
-    Probe("attach at XDP, generic", "4.12", _attaches(ProgType.XDP, _xdp_netlink)),
-    Probe("replace at XDP", "5.7", _attaches(ProgType.XDP, _replaces)),
-    Probe("XDP by bpf_link", "5.9", _attaches(ProgType.XDP, _xdp_link)),
-    Probe("attach at tc, clsact", "4.5", _attaches(ProgType.SCHED_CLS, _clsact)),
-    Probe("attach at tc, tcx", "6.6", _attaches(ProgType.SCHED_CLS, _tcx)),
+    Probe(
+        Topic("attach at XDP, generic", "4.12", "`--at xdp` where the driver has no native XDP"),
+        _attaches(ProgType.XDP, _xdp_netlink),
+    ),
+    Probe(
+        Topic("replace at XDP", "5.7", "taking away netbpf's own program, and no other"),
+        _attaches(ProgType.XDP, _replaces),
+    ),
+    Probe(
+        Topic(
+            "XDP by bpf_link",
+            "5.9",
+            "`--at xdp` without `--keep`: it ends with its process, however that ends",
+            "netlink, as with `--keep`; what a killed process leaves, `list` shows",
+        ),
+        _attaches(ProgType.XDP, _xdp_link),
+    ),
+    Probe(
+        Topic("attach at tc, clsact", "4.5", "`--at tc`, `tc-egress` with `--keep`"),
+        _attaches(ProgType.SCHED_CLS, _clsact),
+    ),
+    Probe(
+        Topic(
+            "attach at tc, tcx",
+            "6.6",
+            "`--at tc`, `tc-egress` without `--keep`: it ends with its process, however that"
+            " ends, and runs ahead of all filters",
+            "clsact, as with `--keep`; what a killed process leaves, `list` shows",
+        ),
+        _attaches(ProgType.SCHED_CLS, _tcx),
+    ),
 )
 
 

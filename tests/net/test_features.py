@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netbpf.errors import KernelError
-from netbpf.kernel import features, info, interface, version
+from netbpf.kernel import facts, info, interface, version
 from netbpf.link.features import probe_all
 from tests.support.bpffs import private
 from tests.support.netns import wait_until
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.root
 def test_bpf_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
     with private() as root:
         monkeypatch.setenv("NETBPF_BPFFS", str(root))
-        found = {fact.name: fact for fact in features.facts()}["BPF file system"]
+        found = {fact.name: fact for fact in facts.find()}["BPF file system"]
     assert (found.available, found.detail) == (True, str(root))
 
 
@@ -33,6 +34,17 @@ def test_what_the_version_promises_is_found() -> None:
     for one in found:
         promised = version.parse(one.since) <= version.running()
         assert one.available or not promised, one
+
+
+def test_what_the_version_does_not_promise_is_not_found() -> None:
+    """The versions are right from below, too, where nothing was brought to an older kernel."""
+    if "Debian" not in os.uname().version:
+        pytest.skip("not a kernel of Debian, whose features are those of its version")
+    facts_only = {topic.name for topic in facts.TOPICS}
+    found = [one for one in probe_all() if one.since and one.name not in facts_only]
+    assert len(found) > 15
+    for one in found:
+        assert one.available is (version.parse(one.since) <= version.running()), one
 
 
 def test_nothing_is_left_behind() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from netbpf.cli import live, shapes, tables
 from netbpf.cli.attaching import kept_name
 from netbpf.cli.shapes import Where
 from netbpf.cli.stopping import Stop
+from netbpf.kernel.features import Feature
 from netbpf.observe.counters import Counters, Entry, FlowKey, Table
 from netbpf.spec import Key
 from tests.unit.cli.conftest import Cli
@@ -201,9 +203,17 @@ def test_doctor(cli: Cli) -> None:
     names = [row["name"] for row in report["features"]]
     assert len(names) == len(set(names)) > 10
     for row in report["features"]:
-        assert set(row) == {"name", "available", "since", "detail", "remedy"}
+        assert set(row) == {"name", "available", "since", "detail", "remedy", "without"}
         assert row["available"] in (True, False, None)
         assert row["available"] is not False or row["remedy"], row
     text = cli("doctor")
     assert text.code == 0
     assert all(name in text.out for name in names)
+
+
+def test_doctor_says_what_is_done_without(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = Feature("it", False, "5.9", "not here", "use Linux 5.9 or newer", "slowly")
+    monkeypatch.setattr("netbpf.link.features.probe_all", lambda: [lacking])
+    head, without, remedy, *_ = cli("doctor").out.splitlines()
+    assert re.fullmatch(r"no  it  +not here \(Linux 5.9\)", head)
+    assert (without.strip(), remedy.strip()) == ("without it: slowly", "→ use Linux 5.9 or newer")

@@ -7,23 +7,25 @@ from pathlib import Path
 import pytest
 
 from netbpf.errors import KernelError, NotFoundError, NotSupportedError, PrivilegeError
-from netbpf.kernel import features, privilege, version
-from netbpf.kernel.features import Feature, Probe, answers
+from netbpf.kernel import facts, privilege, version
+from netbpf.kernel.features import Feature, Probe, Topic, answers
 from netbpf.kernel.version import Version
 from netbpf.uapi.capability import Cap
+
+IT = Topic("it", "5.9")
 
 
 def raising(error: Exception) -> Probe:
     def ask() -> str:
         raise error
 
-    return Probe("it", "5.9", ask)
+    return Probe(IT, ask)
 
 
 @pytest.mark.parametrize(
     ("probe", "feature"),
     [
-        (Probe("it", "5.9", lambda: "well"), Feature("it", True, "5.9", "well")),
+        (Probe(IT, lambda: "well"), Feature("it", True, "5.9", "well")),
         (
             raising(NotFoundError("no such thing")),
             Feature("it", False, "5.9", "no such thing", "use Linux 5.9 or newer"),
@@ -52,12 +54,12 @@ def test_a_probe_of_its_own_knows_the_remedy() -> None:
     def ask() -> str:
         raise KernelError("no", command="bpf", errno=22)
 
-    (found,) = answers([Probe("it", "5.9", ask, "do without")])
-    assert found.remedy == "do without"
+    (found,) = answers([Probe(IT, ask, "do this")])
+    assert found.remedy == "do this"
 
 
 def fact(name: str) -> Feature:
-    return next(found for found in features.facts() if found.name == name)
+    return next(found for found in facts.find() if found.name == name)
 
 
 def test_old_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
