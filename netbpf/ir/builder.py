@@ -37,8 +37,8 @@ from netbpf.ir.program import (
 _LONGEST_NAME = 48  # characters; names that spell nested expressions would grow without end
 
 
-MOST_BLOCKS = 1 << 15
-"""What is larger would take minutes to compile, and no kernel would load it."""
+MOST_BLOCKS = 1 << 14
+"""What is larger would take many seconds to compile. 64 KiB of lists become far fewer, as sets."""
 
 
 class Builder:
@@ -176,7 +176,7 @@ class Builder:
         block = Block(self._label, tuple(self._insns), term)
         self._blocks.append(block)
         if len(self._blocks) > MOST_BLOCKS:
-            message = "the expression is too large"
+            message = "the expression is too large; what it lists may go into a set: in {…}"
             raise CodeSizeError(message, text=self._text, span=self.span or Span(0, 0))
         for target in block.targets():
             known = self._known

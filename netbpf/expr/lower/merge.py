@@ -1,10 +1,12 @@
 """Merge neighbouring alternatives into sets: `host a or host b` is `host in {a, b}`.
 
+Exclusions as well: `not host a and not host b` is `not host in {a, b}`.
+
 A rewriting of the tree before it is lowered, for both dialects. It changes no verdict, not even on
-cut-off packets: only terms are merged that `or` joins next to each other in one chain, that have
-the same qualifiers, and whose sets keep the order of loads (see common.sets). That makes a thousand
-hosts one table. Not merged: `src and dst`, which is asked of each element by itself, and IPv6
-addresses of either direction (see common.sets6).
+cut-off packets: only terms are merged that stand next to each other in one chain, joined by `or`
+(where each is negated: by `and`), that have the same qualifiers, and whose sets keep the order of
+loads (see common.sets). That makes a thousand hosts one table. Not merged: `src and dst`, which is
+asked of each element by itself, and IPv6 addresses of either direction (see common.sets6).
 Depends on expr.nodes.
 """
 
@@ -62,20 +64,25 @@ def _operands(node: Not | Chain | Inner) -> list[Expr]:
 
 
 def _merged(chain: Chain, terms: list[Expr]) -> Expr:
-    """Return the chain over `terms`, runs of alternatives merged."""
-    joins: list[BoolOp] = []
+    """Return the chain over `terms`, runs of alternatives and of exclusions merged."""
+    joins: list[BoolOp | None] = []  # None: what comes first
     runs: list[list[Expr]] = []
-    for index, term in enumerate(terms):
-        join = chain.rest[index - 1][0] if index else BoolOp.OR
-        if join is BoolOp.OR and runs and joins[-1] is BoolOp.OR and _alike(runs[-1][-1], term):
+    for term, join in zip(terms, (None, *(op for op, _ in chain.rest)), strict=True):
+        if join and joins[-1] in (None, join) and _mergeable(join, runs[-1][-1], term):
             runs[-1].append(term)
         else:
             joins.append(join)
             runs.append([term])
-    first, *rest = (_set(run) for run in runs)
-    if not rest and len(terms) > 1:
-        return first
-    return replace(chain, first=first, rest=tuple(zip(joins[1:], rest, strict=True)))
+    first, *others = (_set(run) for run in runs)
+    rest = tuple((join, term) for join, term in zip(joins[1:], others, strict=True) if join)
+    return replace(chain, first=first, rest=rest) if rest or len(terms) == 1 else first
+
+
+def _mergeable(join: BoolOp, one: Expr, other: Expr) -> bool:
+    """Whether two neighbouring terms can be one: a set, or a negated set."""
+    if join is BoolOp.OR:
+        return _alike(one, other)
+    return isinstance(one, Not) and isinstance(other, Not) and _alike(one.operand, other.operand)
 
 
 def _alike(one: Expr, other: Expr) -> bool:
@@ -104,6 +111,9 @@ def _fits(node: Primitive) -> bool:
 def _set(run: list[Expr]) -> Expr:
     """Return one term for a run."""
     first = run[0]
+    if isinstance(first, Not) and len(run) > 1:
+        excluded = _set([term.operand for term in run if isinstance(term, Not)])
+        return Not(excluded, first.span.cover(run[-1].span))
     if len(run) == 1 or not isinstance(first, Primitive):
         return first
     elements: list[Identifier] = [term.ident for term in run if isinstance(term, Primitive)]
