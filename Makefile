@@ -37,6 +37,11 @@ test: $(STAMP) ## Run the tests: all of them as root, else those that need no ro
 	@.ci/system-packages test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-provision
+test-provision: $(STAMP) ## Try vagrant/provision.sh on a minimal Debian in a directory (root)
+	@.ci/system-packages provision
+	$(SUDO) $(BIN)/python -m pytest tests/provision $(PYTEST_ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure netbpf beside tcpdump (root, to match in the kernel too)
 	@.ci/system-packages test
