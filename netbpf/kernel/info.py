@@ -109,7 +109,7 @@ def map_(fd: int) -> MapInfo:
 
 def link(fd: int) -> LinkInfo:
     """Describe the bpf_link of a file descriptor."""
-    _expect(fd, "bpf_link")
+    _expect(fd, "bpf-link")
     raw = attr.LinkInfo()
     _fill(fd, raw)
     on_interface = raw.type in (LinkType.XDP, LinkType.TCX, LinkType.NETKIT)
@@ -152,8 +152,10 @@ def _expect(fd: int, kind: str) -> None:
     """Raise InputError for a descriptor of another kind, which the kernel would describe, too."""
     with suppress(OSError):
         found = str(Path(f"/proc/self/fd/{fd}").readlink())
-        if found.startswith("anon_inode:bpf") and found != f"anon_inode:{kind}":
-            raise InputError(f"expected a {kind}, found a {found.removeprefix('anon_inode:')}")
+        # The kernel spells it bpf_link for the fd of its creator, and bpf-link for all later ones.
+        name = found.removeprefix("anon_inode:").replace("_", "-")
+        if found.startswith("anon_inode:bpf") and name != kind:
+            raise InputError(f"expected a {kind}, found a {name}")
 
 
 def _fill(fd: int, raw: Structure) -> None:

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from netbpf.errors import ConflictError, InputError, KernelError, NotFoundError, UsageError
-from netbpf.kernel import bpffs, info, interface
+from netbpf.kernel import bpffs, interface
 from netbpf.kernel.netns import Netns
 from netbpf.link import kept as lasting
 from netbpf.link import netlink, xdp
@@ -26,6 +25,7 @@ from netbpf.spec import MapSpec, ProgramSpec, Target
 from netbpf.uapi.bpf import MapType, ProgType
 from netbpf.uapi.pkt_cls import EGRESS
 from tests.support.bpffs import private
+from tests.support.kernel_objects import Watch
 from tests.support.netns import Namespace, namespace, pair, wait_until
 from tests.support.programs import HITS, counting, hits, returning
 from tests.support.tools import scaled
@@ -342,24 +342,18 @@ def test_killed_at_any_moment(ends: tuple[Namespace, Namespace], store: Pins) ->
 
 
 def test_two_hundred_rounds_leak_nothing(ends: tuple[Namespace, Namespace], store: Pins) -> None:
-    name = f"kept{os.getpid()}"
-    spec = replace(TC, name=name)
+    made = Watch(f"kept{os.getpid()}")
+    spec = replace(TC, name=made.name)
     open_before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(scaled(200)):
+    rounds = scaled(200)
+    for _ in range(rounds):
         keep(spec, ends[0], store)
+        made.look()
         assert lasting.detach("web", store) is not None
+    assert len(made.seen) >= 2 * rounds
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before
     assert not store.home.exists()
-
-    def names() -> list[str]:
-        with ExitStack() as stack:
-            fds = [
-                stack.enter_context(info.opened(info.Kind.PROG, id_))
-                for id_ in info.ids(info.Kind.PROG)
-            ]
-            return [info.prog(fd).name for fd in fds]
-
-    wait_until(lambda: name not in names(), what="the kernel has let go of the programs")
+    wait_until(lambda: not made.left(), what="the kernel has let go of everything")
 
 
 def test_check_name_takes_plain_names() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from netbpf.errors import ConflictError, KernelError, NotFoundError
-from netbpf.kernel import info, interface
+from netbpf.kernel import interface
 from netbpf.kernel.netns import Netns
 from netbpf.link import netlink, socket_filter, tc, tcx, xdp
 from netbpf.link.base import Link
@@ -20,6 +20,7 @@ from netbpf.objects import Program
 from netbpf.spec import ProgramSpec, Target
 from netbpf.uapi.bpf import ProgType, XdpAction
 from netbpf.uapi.pkt_cls import INGRESS, TcAction
+from tests.support.kernel_objects import Watch
 from tests.support.netns import Namespace, pair, wait_until
 from tests.support.programs import HITS, counting, hits, returning
 from tests.support.tools import scaled
@@ -206,33 +207,24 @@ def test_lasting_link_may_be_left(
 def test_two_hundred_rounds_leak_nothing(
     kind: Kind, here: Namespace, veth: interface.Interface
 ) -> None:
-    name = f"leak{os.getpid()}"
-    spec = counting(kind.harmless, kind.type, name=name)
-    # Attaching XDP to a veth takes 10 ms and more.
-    rounds = scaled(40 if kind.name.startswith("xdp") else 200)
+    made = Watch(f"leak{os.getpid()}")
+    spec = counting(kind.harmless, kind.type, name=made.name)
+    rounds = scaled(200)
     open_before = descriptors()
     before = state_of(here)
     for _ in range(rounds):
         with Program.load(spec) as program, kind.attach(program, veth):
-            pass
+            made.look()
+    assert len(made.seen) >= 2 * rounds  # a program and a map each, and maybe a link
     assert descriptors() == open_before
     assert state_of(here) == before
-    wait_until(lambda: name not in loaded(), what="the kernel has let go of the programs")
+    wait_until(lambda: not made.left(), what="the kernel has let go of everything")
 
 
 def descriptors() -> set[str]:
     """The open file descriptors, but for the one that this listing needs."""
     found = Path("/proc/self/fd").iterdir()
     return {f"{entry.name} {entry.readlink()}" for entry in found if entry.exists()}
-
-
-def loaded() -> list[str]:
-    found = []
-    for id_ in info.ids(info.Kind.PROG):
-        # Other tests' programs come and go.
-        with suppress(KernelError), info.opened(info.Kind.PROG, id_) as fd:
-            found.append(info.prog(fd).name)
-    return found
 
 
 @pytest.mark.parametrize("mode", [XdpMode.NATIVE, XdpMode.GENERIC], ids=lambda m: m.value)
