@@ -99,8 +99,9 @@ class _Count(_Report):
 class _Summary(_Report):
     """For people who look elsewhere for the packets."""
 
-    def __exit__(self, *_: object) -> None:
-        output.note(f"{self.matched} of {self.packets} packets match")
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not BrokenPipeError:  # whose reader has seen enough of what is not all
+            output.note(f"{self.matched} of {self.packets} packets match")
 
 
 class _Lines(_Summary):

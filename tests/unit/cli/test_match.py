@@ -200,3 +200,16 @@ def test_many_packets(cli: Cli, tmp_path: Path) -> None:
     lines = cli("match", "-r", str(path), "arp").out.splitlines()
     assert [int(line.split()[0]) for line in lines] == list(range(1, 12000, 2))
     assert records_of(path)[0] == Record(TCP80, 54, 1_700_000_000_000_005_000, 1)
+
+
+def test_a_reader_that_has_seen_enough_is_told_no_total(tmp_path: Path) -> None:
+    path = tmp_path / "many.pcap"
+    path.write_bytes(pcap(*[record(TCP80)] * 20_000))
+    command = [sys.executable, "-m", "netbpf", "match", "-r", str(path), "tcp"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
