@@ -205,7 +205,8 @@ def test_many_packets(cli: Cli, tmp_path: Path) -> None:
 def test_a_reader_that_has_seen_enough_is_told_no_total(tmp_path: Path) -> None:
     path = tmp_path / "many.pcap"
     path.write_bytes(pcap(*[record(TCP80)] * 20_000))
-    command = [sys.executable, "-m", "netbpf", "match", "-r", str(path), "tcp"]
+    start = "from netbpf.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "match", "-r", str(path), "tcp"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
