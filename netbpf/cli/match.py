@@ -85,7 +85,7 @@ class _Report(AbstractContextManager["_Report"]):
         self.packets += len(piece.verdicts)
         self.matched += piece.verdicts.count(1)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, /, *_: object) -> None:
         pass
 
 
@@ -99,7 +99,7 @@ class _Count(_Report):
 class _Summary(_Report):
     """For people who look elsewhere for the packets."""
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, /, *_: object) -> None:
         if kind is not BrokenPipeError:  # whose reader has seen enough of what is not all
             output.note(f"{self.matched} of {self.packets} packets match")
 
