@@ -102,12 +102,16 @@ def to_ir(text: str, options: Options | None = None, target: Target = Target.CBP
 
 @_uncollected
 def compile(  # noqa: A001 - the name that the API promises
-    text: str, *, target: Target = Target.CBPF, options: Options | None = None
+    text: str,
+    *,
+    target: Target = Target.CBPF,
+    options: Options | None = None,
+    frags: bool = True,
 ) -> ClassicFilter | ProgramSpec:
     """Compile `text` to code that tells a match from no match and does nothing else.
 
     A classic filter returns the snap length or 0; an XDP or tc program drops what matches; a socket
-    program returns like a classic filter. Raises ExpressionError.
+    program returns like a classic filter. `frags` as for compile_filter. Raises ExpressionError.
     """
     options = options or Options()
     if target is Target.CBPF:
@@ -118,7 +122,7 @@ def compile(  # noqa: A001 - the name that the API promises
 
     return ebpf.generate(
         lowered.program,
-        hook_for(target),
+        hook_for(target, frags=frags),
         action=Action.DROP,
         counting=False,
         linktype=options.linktype,

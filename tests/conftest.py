@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import netns
+from netbpf.kernel import version
+from tests.support import netns, skips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-EXPECTED_SKIPS = Path(__file__).with_name("expected_skips.txt")
 
 # Bits of CapEff in /proc/self/status, from include/uapi/linux/capability.h.
 CAP_NET_ADMIN = 12
@@ -26,14 +25,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs root where there is none, and run the slow kernel tests last."""
+    """Skip what needs root or a newer kernel, and run the slow kernel tests last."""
     items.sort(key=lambda item: item.get_closest_marker("root") is not None)
+    for item in items:
+        for feature in _features(item):
+            reason = skips.too_old(feature, version.running())
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
     if _privileged():
         return
     skip = pytest.mark.skip(reason="needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN): sudo make test")
     for item in items:
         if item.get_closest_marker("root"):
             item.add_marker(skip)
+
+
+def _features(item: pytest.Item) -> Iterator[str]:
+    """Yield the features that a test needs: as marked, or as its parameters say themselves."""
+    for marker in item.iter_markers("needs_kernel"):
+        yield from marker.args
+    callspec = getattr(item, "callspec", None)
+    for parameter in callspec.params.values() if callspec else ():
+        feature = getattr(parameter, "needs_kernel", "")
+        if isinstance(feature, str) and feature:
+            yield feature
 
 
 def _privileged() -> bool:
@@ -57,8 +72,7 @@ class SkipAudit:
     """Collect the skips of a run; with CI=true fail it when one was not expected."""
 
     def __init__(self) -> None:
-        lines = EXPECTED_SKIPS.read_text().splitlines()
-        self.expected = [re.compile(x) for x in lines if x.strip() and not x.startswith("#")]
+        self.rules = skips.expected()
         self.skips: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -74,7 +88,9 @@ class SkipAudit:
             self.skips.append(f"{report.nodeid}: {reason}")
 
     def unexpected(self) -> list[str]:
-        return [s for s in self.skips if not any(x.search(s) for x in self.expected)]
+        running, machine = version.running(), skips.in_machine()
+        justify = self.rules.justify
+        return [skip for skip in self.skips if not justify(skip, running, machine=machine)]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if _in_ci() and self.unexpected() and session.exitstatus == pytest.ExitCode.OK:

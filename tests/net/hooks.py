@@ -11,13 +11,20 @@ from netbpf.link.xdp import XdpMode
 from netbpf.objects import Program
 from netbpf.observe import counters
 from netbpf.spec import ProgramSpec, Target
-from tests.support.packets import frame
+from tests.support.packets import Frame, frame, zoo
+from tests.support.programs import FRAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from netbpf.link.base import Link
     from tests.net.wire import Wire
+
+
+TCX = "attach at tc, tcx"
+JUMBO = "XDP programs for jumbo frames"
+LARGE, ONE_BUFFER = 9000, 3400  # MTUs; the smaller is what native XDP takes on old kernels
+_LINK_HEADER = 18  # bytes, with a VLAN tag
 
 
 class Hook(NamedTuple):
@@ -27,16 +34,23 @@ class Hook(NamedTuple):
     target: Target
     attach: Callable[[Program, interface.Interface], Link]
     near: bool = False
+    needs_kernel: str = ""  # see tests.support.skips
+    mtu: int = LARGE
 
     def __str__(self) -> str:
         return self.name
 
 
 HOOKS = (
-    Hook("xdp-native", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.NATIVE)),
+    Hook(
+        "xdp-native",
+        Target.XDP,
+        lambda p, i: xdp.attach(p, i, mode=XdpMode.NATIVE),
+        mtu=LARGE if FRAGS else ONE_BUFFER,
+    ),
     Hook("xdp-generic", Target.XDP, lambda p, i: xdp.attach(p, i, mode=XdpMode.GENERIC)),
     Hook("clsact", Target.TC, lambda p, i: tc.attach_lasting(p, i, Target.TC)),
-    Hook("tcx", Target.TC, lambda p, i: tcx.attach(p, i, Target.TC)),
+    Hook("tcx", Target.TC, lambda p, i: tcx.attach(p, i, Target.TC), needs_kernel=TCX),
     Hook(
         "clsact-egress",
         Target.TC_EGRESS,
@@ -44,12 +58,22 @@ HOOKS = (
         near=True,
     ),
     Hook(
-        "tcx-egress", Target.TC_EGRESS, lambda p, i: tcx.attach(p, i, Target.TC_EGRESS), near=True
+        "tcx-egress",
+        Target.TC_EGRESS,
+        lambda p, i: tcx.attach(p, i, Target.TC_EGRESS),
+        near=True,
+        needs_kernel=TCX,
     ),
     Hook("socket", Target.SOCKET, socket_filter.attach),
     Hook("socket-outgoing", Target.SOCKET, socket_filter.attach, near=True),
 )
 DROPPING = tuple(hook for hook in HOOKS if hook.target is not Target.SOCKET)
+
+
+def frames(hook: Hook) -> dict[str, Frame]:
+    """Return the frames of the zoo that fit through a hook's wire."""
+    largest = hook.mtu + _LINK_HEADER
+    return {name: one for name, one in zoo().items() if len(one.data) <= largest}
 
 
 class Attached(NamedTuple):

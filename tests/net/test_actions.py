@@ -10,13 +10,13 @@ import pytest
 from netbpf import compiler
 from netbpf.expr.names import NoNames
 from netbpf.spec import Action, Target
-from tests.net.hooks import DROPPING, HOOKS, Attached, Hook, attached
-from tests.net.wire import ETHERTYPE, Wire, wire
-from tests.support.packets import frame, zoo
+from tests.net.hooks import DROPPING, HOOKS, Attached, Hook, attached, frames
+from tests.net.wire import ETHERTYPE, Wire
+from tests.support.packets import frame
+from tests.support.programs import FRAGS
 from tests.support.truth import Truth, dport, protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 pytestmark = pytest.mark.root
@@ -25,12 +25,6 @@ OPTIONS = compiler.Options(resolver=NoNames())
 WEB = Truth("tcp dst port 80", lambda f: protocol(f) == 6 and dport(f) == 80)
 EVERYTHING = ""
 CLSACT = next(hook for hook in HOOKS if hook.name == "clsact")
-
-
-@pytest.fixture(scope="module")
-def ends() -> Iterator[Wire]:
-    with wire(mtu=9000) as made:
-        yield made
 
 
 @pytest.mark.parametrize("action", [Action.DROP, Action.PASS], ids=lambda action: action.value)
@@ -45,18 +39,20 @@ def test_action(hook: Hook, action: Action, ends: Wire) -> None:
             # A packet socket sees a packet before tc does. A filter behind ours tells what passed:
             # clsact's run after tcx, and in the order in which they were added.
             behind = stack.enter_context(attach(CLSACT, ends, EVERYTHING, Action.COUNT))
-        passed = {name for name in zoo() if passes(name, ends, behind)}
+        passed = {name for name in frames(hook) if passes(name, ends, behind)}
         counted = deciding.read()
-    matching = {x.name for x in zoo().values() if WEB.matches(x.facts)}
-    others = set(zoo()) - matching
+    matching = {x.name for x in frames(hook).values() if WEB.matches(x.facts)}
+    others = set(frames(hook)) - matching
     assert passed == (others if action is Action.DROP else matching)
-    assert counted.dropped == len(zoo()) - len(passed)
-    sentinels = len(zoo()) if action is Action.PASS else 0
+    assert counted.dropped == len(frames(hook)) - len(passed)
+    sentinels = len(frames(hook)) if action is Action.PASS else 0
     assert counted.packets == len(matching) + sentinels
 
 
 def attach(hook: Hook, ends: Wire, text: str, action: Action) -> AbstractContextManager[Attached]:
-    spec = compiler.compile_filter(text, target=hook.target, action=action, options=OPTIONS)
+    spec = compiler.compile_filter(
+        text, target=hook.target, action=action, options=OPTIONS, frags=FRAGS
+    )
     return attached(hook, ends, spec)
 
 

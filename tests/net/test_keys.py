@@ -11,25 +11,18 @@ from netbpf import compiler
 from netbpf.expr.names import NoNames
 from netbpf.observe.counters import FlowKey
 from netbpf.spec import Key
-from tests.net.hooks import HOOKS, Hook, attached
-from tests.net.wire import SENTINEL_FACTS, Wire, wire
-from tests.support.packets import Facts, zoo
+from tests.net.hooks import HOOKS, Hook, attached, frames
+from tests.net.wire import SENTINEL_FACTS, Wire
+from tests.support.packets import Facts
+from tests.support.programs import FRAGS
 from tests.support.truth import dport, protocol, sport, version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from netbpf.observe.counters import EntryKey
 
 pytestmark = pytest.mark.root
 
 OPTIONS = compiler.Options(resolver=NoNames())
-
-
-@pytest.fixture(scope="module")
-def ends() -> Iterator[Wire]:
-    with wire(mtu=9000) as made:
-        yield made
 
 
 def key_of(key: Key, facts: Facts) -> EntryKey:
@@ -55,15 +48,15 @@ def key_of(key: Key, facts: Facts) -> EntryKey:
 @pytest.mark.parametrize("hook", HOOKS, ids=str)
 def test_tables(hook: Hook, ends: Wire) -> None:
     keys = tuple(Key)
-    spec = compiler.compile_filter("", target=hook.target, by=keys, options=OPTIONS)
+    spec = compiler.compile_filter("", target=hook.target, by=keys, options=OPTIONS, frags=FRAGS)
     with attached(hook, ends, spec) as filter_:
-        for one in zoo().values():
+        for one in frames(hook).values():
             ends.carry(one.data)
         counted = filter_.read()
     for table in counted.tables:
         packets: Counter[EntryKey] = Counter()
         size: Counter[EntryKey] = Counter()
-        for one in zoo().values():
+        for one in frames(hook).values():
             for facts in (one.facts, SENTINEL_FACTS):
                 packets[key_of(table.key, facts)] += 1
                 size[key_of(table.key, facts)] += facts.length

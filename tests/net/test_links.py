@@ -41,6 +41,7 @@ class Kind:
         self.harmless = harmless
         self.attach = attach
         self.egress = "egress" in name
+        self.needs_kernel = "attach at tc, tcx" if "tcx" in name else ""
 
     def counting(self) -> ProgramSpec:
         return counting(self.harmless, self.type)
@@ -434,6 +435,7 @@ def test_ingress_qdisc_serves_ingress_only(here: Namespace, veth: interface.Inte
     assert "qdisc ingress" in here.run("tc", "qdisc", "show", "dev", "veth0").stdout
 
 
+@pytest.mark.needs_kernel("attach at tc, tcx")
 def test_tcx_runs_ahead_of_other_programs(
     ends: tuple[Namespace, Namespace], veth: interface.Interface
 ) -> None:

@@ -12,32 +12,29 @@ import pytest
 
 from netbpf import compiler
 from netbpf.expr.names import NoNames
-from tests.net.hooks import HOOKS, Hook, attached, count
-from tests.net.wire import SENTINEL_FACTS, Wire, wire
-from tests.support.packets import Facts, zoo
+from tests.net.hooks import HOOKS, Hook, attached, count, frames
+from tests.net.wire import SENTINEL_FACTS, Wire
+from tests.support.packets import Facts
+from tests.support.programs import FRAGS
 from tests.support.truth import TRUTHS, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytestmark = pytest.mark.root
 
 OPTIONS = compiler.Options(resolver=NoNames())
 
 
-@pytest.fixture(scope="module")
-def ends() -> Iterator[Wire]:
-    with wire(mtu=9000) as made:
-        yield made
-
-
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.expression or "everything")
 @pytest.mark.parametrize("hook", HOOKS, ids=str)
 def test_counts(hook: Hook, truth: Truth, ends: Wire) -> None:
-    spec = compiler.compile_filter(truth.expression, target=hook.target, options=OPTIONS)
+    spec = compiler.compile_filter(
+        truth.expression, target=hook.target, options=OPTIONS, frags=FRAGS
+    )
     with attached(hook, ends, spec) as filter_:
-        counted = {name: count(filter_, ends, name) for name in zoo()}
-    assert counted == {x.name: expected(truth, x.facts) for x in zoo().values()}
+        counted = {name: count(filter_, ends, name) for name in frames(hook)}
+    assert counted == {x.name: expected(truth, x.facts) for x in frames(hook).values()}
 
 
 def expected(truth: Truth, facts: Facts) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from netbpf.observe.judge import Interpreter
 from netbpf.observe.judge_batch import BatchJudge, PacketJudge
 from netbpf.spec import ProgramSpec, Target
 from tests.support.packets import zoo
+from tests.support.programs import FRAGS
 from tests.support.tools import require_tool, scaled
 from tests.unit.observe.files import enhanced, interface, pcap, record, section
 
@@ -83,7 +84,7 @@ def test_all_targets_agree(
 
 
 def spec_for(target: Target, text: str) -> ProgramSpec:
-    spec = compiler.compile(text, target=target, options=OPTIONS)
+    spec = compiler.compile(text, target=target, options=OPTIONS, frags=FRAGS)
     assert isinstance(spec, ProgramSpec)
     return spec
 

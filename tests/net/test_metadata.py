@@ -15,10 +15,11 @@ from netbpf.codegen.hooks import hook_for
 from netbpf.ir.text import parse
 from netbpf.spec import Key, Target
 from tests.net.hooks import HOOKS, Hook, attached
-from tests.net.wire import SENTINEL, Wire, wire
+from tests.net.wire import SENTINEL, Wire
+from tests.support.programs import FRAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytestmark = pytest.mark.root
 
@@ -46,18 +47,12 @@ class Seen(NamedTuple):
     tci: int
 
 
-@pytest.fixture(scope="module")
-def ends() -> Iterator[Wire]:
-    with wire() as made:
-        yield made
-
-
 @pytest.mark.parametrize("tag", [None, *TAGS])
 @pytest.mark.parametrize("hook", HOOKS, ids=str)
 def test_metadata(hook: Hook, tag: str | None, ends: Wire) -> None:
     tpid, tci = TAGS.get(tag or "", (0, 0))
     frame = MACS + struct.pack("!HH", tpid, tci) + PLAIN[12:] if tag else PLAIN
-    spec = generate(EVERYTHING, hook_for(hook.target), keys={Key.FLOW: METADATA})
+    spec = generate(EVERYTHING, hook_for(hook.target, frags=FRAGS), keys={Key.FLOW: METADATA})
     with attached(hook, ends, spec) as filter_:
         assert ends.carry(frame)
         keys = [struct.unpack("=10I", key) for key, _ in filter_.program.maps["flow"].items()]

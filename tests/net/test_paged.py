@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from netbpf.codegen.ebpf import generate
+from netbpf.codegen.hooks import Hook as CodeHook
 from netbpf.codegen.hooks import hook_for
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import MetaField, Program, Verdict
 from netbpf.ir.text import dump, parse
 from netbpf.records import replace
 from netbpf.spec import Key
-from tests.net.hooks import HOOKS, Hook, attached
+from tests.net.hooks import HOOKS, JUMBO, Hook, attached
 from tests.net.wire import SENTINEL, Wire, wire
 from tests.support.irgen import random_packet, random_program
+from tests.support.programs import FRAGS
 from tests.support.tools import scaled
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ pytestmark = pytest.mark.root
 SOL_PACKET, PACKET_VNET_HDR = 263, 15  # include/linux/socket.h, uapi/linux/if_packet.h
 LENGTH = 5000  # a packet socket makes no shorter packet paged
 FRAMES = 10
+PLACES = tuple(
+    hook._replace(needs_kernel=JUMBO) if hook.name == "xdp-native" else hook for hook in HOOKS
+)
 
 
 class Paged(NamedTuple):
@@ -58,6 +63,10 @@ def paged() -> Iterator[Paged]:
         yield Paged(made, out)
 
 
+def codegen(hook: Hook) -> CodeHook:
+    return hook_for(hook.target, frags=FRAGS)
+
+
 def looking_at(offset: int, width: int) -> Program:
     """Return a program that matches where a load gives the value that `pattern` has there."""
     value = int.from_bytes(pattern()[offset : offset + width], "big")
@@ -73,7 +82,7 @@ def pattern() -> bytes:
     return bytes(12) + b"\x88\xb5" + b"".join(numbers)[14:]
 
 
-@pytest.mark.parametrize("hook", HOOKS, ids=str)
+@pytest.mark.parametrize("hook", PLACES, ids=str)
 def test_random_programs(hook: Hook, paged: Paged) -> None:
     matched = 0
     for seed in range(scaled(12)):
@@ -81,7 +90,7 @@ def test_random_programs(hook: Hook, paged: Paged) -> None:
         program = random_program(rng, size=rng.choice((2, 4, 8)), meta=(MetaField.LENGTH,))
         program = replace(program, outputs=())
         machine = Machine(program)
-        with attached(hook, paged.wire, generate(program, hook_for(hook.target))) as filter_:
+        with attached(hook, paged.wire, generate(program, codegen(hook))) as filter_:
             expected = 0
             for _ in range(FRAMES):
                 frame = random_packet(rng).data.ljust(LENGTH, b"\1")
@@ -94,30 +103,30 @@ def test_random_programs(hook: Hook, paged: Paged) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])
-@pytest.mark.parametrize("hook", HOOKS, ids=str)
+@pytest.mark.parametrize("hook", PLACES, ids=str)
 def test_loads_across_the_borders_of_pages(hook: Hook, width: int, paged: Paged) -> None:
     """Some of these are in the linear part, some across its end, some behind, at every hook."""
     for offset in (13, 61, 62, 63, 3401, 3499, 3517, 4093, 4095, LENGTH - width):
-        spec = generate(looking_at(offset, width), hook_for(hook.target))
+        spec = generate(looking_at(offset, width), codegen(hook))
         with attached(hook, paged.wire, spec) as filter_:
             paged.carry(pattern(), linear=64)
             counted = filter_.read()
             assert (counted.packets, counted.bytes) == (1, LENGTH), offset
 
 
-@pytest.mark.parametrize("hook", HOOKS, ids=str)
+@pytest.mark.parametrize("hook", PLACES, ids=str)
 def test_behind_the_last_byte_there_is_nothing(hook: Hook, paged: Paged) -> None:
     program = parse(f"entry:\n  a = load2 {LENGTH - 1}\n  match")
-    with attached(hook, paged.wire, generate(program, hook_for(hook.target))) as filter_:
+    with attached(hook, paged.wire, generate(program, codegen(hook))) as filter_:
         paged.carry(pattern(), linear=64)
         assert filter_.read().packets == 0
 
 
-@pytest.mark.parametrize("hook", HOOKS, ids=str)
+@pytest.mark.parametrize("hook", PLACES, ids=str)
 def test_a_key_is_found_wherever_it_is(hook: Hook, paged: Paged) -> None:
     key = parse("outputs a\nentry:\n  a = load2 4321\n  match")
     everything = parse("entry:\n  match")
-    spec = generate(everything, hook_for(hook.target), keys={Key.PORT: key})
+    spec = generate(everything, codegen(hook), keys={Key.PORT: key})
     with attached(hook, paged.wire, spec) as filter_:
         paged.carry(pattern(), linear=64)
         (table,) = filter_.read().tables

@@ -21,7 +21,7 @@ from netbpf.records import replace
 from netbpf.spec import ProgramSpec, Target
 from netbpf.uapi.bpf import ProgType
 from netbpf.uapi.pkt_cls import TcAction
-from tests.net.hooks import HOOKS, Hook, attached, count
+from tests.net.hooks import HOOKS, TCX, Hook, attached, count
 from tests.net.wire import SENTINEL_FACTS, Wire, wire
 from tests.support.packets import Facts, Tag, zoo
 from tests.support.truth import TRUTHS, Truth
@@ -29,7 +29,7 @@ from tests.support.truth import TRUTHS, Truth
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.needs_kernel(TCX)]
 
 OPTIONS = compiler.Options(resolver=NoNames())
 SKB_VLAN_PUSH = 18  # enum bpf_func_id, include/uapi/linux/bpf.h

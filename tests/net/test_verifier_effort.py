@@ -9,7 +9,8 @@ import pytest
 from netbpf.compiler import Options, compile_filter
 from netbpf.expr.names import NoNames
 from netbpf.objects import Program
-from netbpf.spec import Action, Target
+from netbpf.spec import Target
+from tests.support.programs import FRAGS
 
 pytestmark = pytest.mark.root
 
@@ -37,8 +38,8 @@ def test_mixed_expressions_are_loaded_with_ease(text: str) -> None:
 
 def _passes(text: str, target: Target) -> float:
     """Return how often the verifier looked at an instruction, on the average."""
-    action = Action.COUNT
-    spec = compile_filter(text, target=target, action=action, options=Options(resolver=NoNames()))
+    options = Options(resolver=NoNames())
+    spec = compile_filter(text, target=target, options=options, frags=FRAGS)
     with Program.load(spec, log_level=4) as program:
         found = re.search(r"processed (\d+) insns", program.log)
     assert found is not None

@@ -24,6 +24,7 @@ from netbpf.objects import Program as LoadedProgram
 from netbpf.records import dataclass, field, replace
 from netbpf.spec import Action, Target
 from tests.support.kernel_cbpf import KernelFilter
+from tests.support.programs import FRAGS
 
 SO_ATTACH_BPF = 50  # include/uapi/asm-generic/socket.h
 XDP_DROP, XDP_PASS = 1, 2  # enum xdp_action, include/uapi/linux/bpf.h
@@ -87,7 +88,7 @@ def _classic(kernel: KernelFilter) -> Ask:
 def _loaded(stack: ExitStack, program: Program, target: Target, options: Options) -> Ask:
     spec = ebpf.generate(
         program,
-        hook_for(target),
+        hook_for(target, frags=FRAGS),
         action=Action.DROP,
         counting=False,
         linktype=options.linktype,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import struct
 
 from netbpf.asm.ebpf import Insn
+from netbpf.kernel import version
 from netbpf.objects import Map
 from netbpf.spec import MapSpec, ProgramSpec
 from netbpf.uapi.bpf import AttachType, MapType, ProgFlag, ProgType
 
 HITS = "hits"
+FRAGS = version.running() >= (5, 18)
+"""Whether XDP programs of tests are for frames of several buffers; old kernels take no such."""
 
 
 def returning(

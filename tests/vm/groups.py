@@ -1,0 +1,64 @@
+"""The groups of tests that a kernel is asked to pass, and the core of each.
+
+A group is a row of the table. The core is what `make test-vm` and continuous integration run: the
+tests in which kernels differ, few enough for four emulated machines in some minutes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Group:
+    """Files or folders of tests; `core` is a regular expression, searched in the test's id."""
+
+    name: str
+    paths: tuple[str, ...]
+    core: str = ""
+
+    def holds(self, test: str) -> bool:
+        """Whether a test, by its id, belongs to the group."""
+        file = test.split("::", maxsplit=1)[0]
+        return any(file == path or file.startswith(f"{path}/") for path in self.paths)
+
+
+GROUPS = (
+    Group("probes", ("tests/net/test_features.py", "tests/net/test_kprobe.py")),
+    Group("objects", ("tests/net/test_objects.py",)),
+    Group("attach", ("tests/net/test_links.py", "tests/net/test_kept.py")),
+    Group(
+        "counters",
+        (
+            "tests/net/test_actions.py",
+            "tests/net/test_keys.py",
+            "tests/net/test_live.py",
+            "tests/net/test_metadata.py",
+            "tests/net/test_paged.py",
+            "tests/net/test_pushed_tag.py",
+        ),
+    ),
+    Group("lifecycle", ("tests/net/test_filter_cli.py", "tests/net/test_lab.py")),
+    Group("match", ("tests/net/test_match_targets.py",)),
+    Group(
+        "verdicts",
+        (
+            "tests/differential/test_backends.py",
+            "tests/differential/test_ir_ebpf.py",
+            "tests/net/test_verifier_effort.py",
+        ),
+    ),
+    Group("units", ("tests/unit",)),
+)
+
+
+def group_of(test: str) -> Group | None:
+    """Return the group that a test belongs to."""
+    return next((group for group in GROUPS if group.holds(test)), None)
+
+
+def in_core(test: str) -> bool:
+    """Whether a test belongs to the core of its group."""
+    group = group_of(test)
+    return group is not None and re.search(group.core, test) is not None
