@@ -6,6 +6,7 @@ each possible CPU's, rounded up to 8 bytes, one behind the other.
 
 from __future__ import annotations
 
+import sys
 from errno import ENOENT, EPERM
 
 from netbpf.errors import KernelError
@@ -67,6 +68,23 @@ def lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
             return None
         raise
     return value.raw
+
+
+def lookup_range(fd: int, indexes: range, value_size: int) -> bytes:
+    """Return the values of an array's entries one behind the other, by a call for each.
+
+    For kernels without batches, of whose calls a table of ports takes 65,537: nothing here is made
+    anew for each.
+    """
+    key, values = buffer(4), buffer(len(indexes) * value_size)
+    request = attr.MapElem(map_fd=fd, key=address(key))
+    place = address(values)
+    for index in indexes:
+        key.raw = index.to_bytes(4, sys.byteorder)
+        request.value = place
+        bpf(Cmd.MAP_LOOKUP_ELEM, request, "read a map")
+        place += value_size
+    return values.raw
 
 
 def update(fd: int, key: bytes, value: bytes, flag: UpdateFlag = UpdateFlag.ANY) -> None:

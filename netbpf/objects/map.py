@@ -6,6 +6,7 @@ Depends on spec, kernel. Knows nothing of what the bytes mean: observe does.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from errno import EINVAL, ENOSPC, EOPNOTSUPP
@@ -14,9 +15,10 @@ from netbpf.errors import KernelError
 from netbpf.kernel import cpus, info, links, maps
 from netbpf.kernel.errors import ENOTSUPP
 from netbpf.spec import MapSpec
-from netbpf.uapi.bpf import PER_CPU, UpdateFlag
+from netbpf.uapi.bpf import PER_CPU, MapType, UpdateFlag
 
 _NO_BATCH = (EINVAL, EOPNOTSUPP, ENOTSUPP)
+_ARRAYS = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 _BATCH = 4096  # entries a round: large enough to hide the call, small enough to hold
 
 
@@ -125,7 +127,7 @@ class Map(AbstractContextManager["Map"]):
         except KernelError as error:
             if error.errno not in _NO_BATCH:
                 raise
-            yield from self._one_by_one()
+            yield from self._ranges() if self.info.type in _ARRAYS else self._one_by_one()
             return
         yield batch.keys, batch.values
         while batch.cursor is not None:
@@ -174,6 +176,13 @@ class Map(AbstractContextManager["Map"]):
     def _batch_of(self, cursor: bytes | None, count: int) -> maps.Batch:
         key, value = self.info.key_size, self.value_size
         return maps.lookup_batch(self.fd, cursor, key_size=key, value_size=value, count=count)
+
+    def _ranges(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield an array's keys, which are known, and its values."""
+        for start in range(0, self.info.max_entries, _BATCH):
+            indexes = range(start, min(start + _BATCH, self.info.max_entries))
+            keys = b"".join(index.to_bytes(4, sys.byteorder) for index in indexes)
+            yield keys, maps.lookup_range(self.fd, indexes, self.value_size)
 
     def _one_by_one(self) -> Iterator[tuple[bytes, bytes]]:
         for key in self.keys():

@@ -18,6 +18,7 @@ from netbpf.asm import ebpf
 from netbpf.asm.ebpf import Insn, Jmp
 from netbpf.errors import InputError, KernelError, Span, VerifierError
 from netbpf.kernel import cpus, info, interface, maps, progs
+from netbpf.kernel.errors import ENOTSUPP
 from netbpf.kernel.netns import fresh
 from netbpf.link import socket_filter, tc, tcx, xdp
 from netbpf.link.base import Link
@@ -110,6 +111,20 @@ def test_without_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = tuple((u32(n), u64(n)) for n in range(100))
     with Map.create(MapSpec("m", MapType.HASH, 4, 8, 100, init=entries)) as made:
         assert dict(made.items()) == dict(entries)
+
+
+def test_an_array_without_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Linux 5.13 the kernel answers ENOTSUPP for arrays with a value for each CPU."""
+    entries = tuple((u32(n), u64(n * n)) for n in range(10_000))
+    with Map.create(MapSpec("m", MapType.PERCPU_ARRAY, 4, 8, 10_000, init=entries)) as made:
+        batched = list(made.items())
+
+        def absent(*_: object, **__: object) -> maps.Batch:
+            raise KernelError("no", command="BPF_MAP_LOOKUP_BATCH", errno=ENOTSUPP)
+
+        monkeypatch.setattr(maps, "lookup_batch", absent)
+        assert list(made.items()) == batched
+        assert len(batched) == 10_000
 
 
 def test_frozen_map_is_read_only() -> None:
