@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from netbpf.cli import output
 from netbpf.cli.options import Request, linktype_of
-from netbpf.errors import NetbpfError
+from netbpf.errors import KernelError, NetbpfError, PrivilegeError
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -84,4 +84,13 @@ class Judges:
         try:
             return BatchJudge(spec, program, match_code=match_code, snaplen=self._snaplen)
         except NetbpfError:  # an old kernel, or a filter that leaves no room for the wrapper
+            pass
+        try:
             return PacketJudge(spec, program, match_code=match_code)
+        except KernelError as error:
+            if target is not Target.XDP or isinstance(error, PrivilegeError):
+                raise
+            # Before Linux 5.18; a packet of a test run has one buffer where none are asked for.
+            old = compiler.compile(self._request.text, target=target, options=options, frags=False)
+            assert isinstance(old, ProgramSpec)
+            return PacketJudge(old, program, match_code=match_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from errno import EINVAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ import pytest
 from netbpf import compiler
 from netbpf.cli.main import run
 from netbpf.codegen.hooks import hook_for
+from netbpf.errors import KernelError
+from netbpf.kernel import progs
 from netbpf.observe import judge_batch
 from netbpf.observe.capture import ByteSource, Record, open_capture
 from netbpf.observe.judge import Interpreter
 from netbpf.observe.judge_batch import BatchJudge, PacketJudge
 from netbpf.spec import ProgramSpec, Target
+from netbpf.uapi.bpf import ProgFlag
 from tests.support.packets import zoo
 from tests.support.programs import FRAGS
 from tests.support.tools import require_tool, scaled
@@ -186,6 +190,26 @@ def test_damage(target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         shown = capfd.readouterr()
         assert json.loads(shown.out) == {"packets": 2, "matched": 1, "indices": [0]}
         assert f"at byte {len(good)}" in shown.err
+
+
+def test_xdp_on_a_kernel_without_multi_buffer_frames(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = progs.load
+    refused = []
+
+    def old(image: progs.Image, **words: int) -> tuple[int, str]:
+        if image.flags & ProgFlag.XDP_HAS_FRAGS:
+            refused.append(image.name)
+            raise KernelError("no", command="BPF_PROG_LOAD", errno=EINVAL)
+        return load(image, **words)
+
+    monkeypatch.setattr(progs, "load", old)
+    path = tmp_path / "in"
+    path.write_bytes(pcap(record(zoo_tcp80()), record(bytes(60))))
+    assert run(["match", "-r", str(path), "--target", "xdp", "--json", "tcp port 80"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"packets": 2, "matched": 1, "indices": [0]}
+    assert refused
 
 
 @pytest.mark.slow
