@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ CAP_SYS_ADMIN = 21
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts a run in the background has it, and all its children, ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(SkipAudit(), "netbpf-skip-audit")
 
 
