@@ -60,8 +60,9 @@ def compile(  # noqa: A001
     sets: Mapping[str, Iterable[str]] | None = ...,
     names: bool = ...,
     optimise: bool = ...,
+    frags: bool = ...,
 ) -> ProgramSpec: ...
-def compile(  # noqa: A001 - the word for it
+def compile(  # noqa: A001, PLR0913 - the word for it; as many as the command has options
     text: str,
     *,
     target: Hook | Literal["cbpf"] = "xdp",
@@ -73,14 +74,16 @@ def compile(  # noqa: A001 - the word for it
     names: bool = True,
     optimise: bool = True,
     snaplen: int = compiler.MAXIMUM_SNAPLEN,
+    frags: bool = True,
 ) -> ProgramSpec | ClassicFilter:
     """Compile an expression for a hook, or to classic BPF for the target 'cbpf'.
 
     Words are those of the command line: `dialect` netbpf or pcap, `action` count, drop or pass,
     `by` port, sport, proto, src, dst or flow. `sets` gives `@name` its elements, as text. Without
     `names` nothing is looked up in files or the DNS. `snaplen` is what a classic filter returns for
-    a match, bytes. Raises ExpressionError, which points into `text`; UsageError for a word that
-    is none of these.
+    a match, bytes. Without `frags` an XDP program reads frames of one buffer only, and loads on
+    Linux before 5.18 too. Raises ExpressionError, which points into `text`; UsageError for a word
+    that is none of these.
     """
     options = compiler.Options(
         dialect=_word(Dialect, dialect),
@@ -99,6 +102,7 @@ def compile(  # noqa: A001 - the word for it
         action=_word(Action, action),
         by=[_word(Key, key) for key in by],
         options=options,
+        frags=frags,
     )
 
 

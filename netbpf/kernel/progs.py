@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from errno import ENOSPC, EPERM
+from errno import EINVAL, ENOSPC, EPERM
 
-from netbpf.errors import KernelError, VerifierError
+from netbpf.errors import KernelError, NotSupportedError, VerifierError
 from netbpf.kernel import attr, verifier_log
 from netbpf.kernel.errors import refused
 from netbpf.kernel.maps import object_name
 from netbpf.kernel.privilege import lift_memlock, missing
 from netbpf.kernel.syscall import Buffer, address, bpf, buffer
 from netbpf.records import dataclass
-from netbpf.uapi.bpf import AttachType, Cmd, ProgType
+from netbpf.uapi.bpf import AttachType, Cmd, ProgFlag, ProgType
 from netbpf.uapi.capability import Cap
 
 _FIRST_LOG = 1 << 16
 _LAST_LOG = (1 << 24) - 1  # what every kernel takes; since 6.4 a full log keeps its end
 _INSN_SIZE = 8
+_FRAGS_SINCE = "5.18"
 # Complaints about what is allowed with CAP_PERFMON.
 _FOR_ROOT = re.compile(r"!root|unprivileged|prohibited|leak", re.IGNORECASE)
 
@@ -76,7 +77,7 @@ def _refusal(image: Image, error: KernelError, log: str) -> KernelError:
     """Return the verifier's complaint, or the first error where it was never asked."""
     telling = verifier_log.complaint(log).line
     if not telling:
-        return error
+        return _unknown_frags(image, error) or error
     if _FOR_ROOT.search(telling) and missing(_capabilities(image)):
         return refused(
             error.errno, command="BPF_PROG_LOAD", doing=_doing(image), caps=_capabilities(image)
@@ -86,6 +87,19 @@ def _refusal(image: Image, error: KernelError, log: str) -> KernelError:
         errno=error.errno,
         log=log,
         line=telling,
+    )
+
+
+def _unknown_frags(image: Image, error: KernelError) -> KernelError | None:
+    """Return the error that says what an old kernel's EINVAL means, if it can be that."""
+    if error.errno != EINVAL or not image.flags & ProgFlag.XDP_HAS_FRAGS:
+        return None
+    return NotSupportedError(
+        f"cannot {_doing(image)}: this kernel has no XDP programs for frames of several buffers",
+        command="BPF_PROG_LOAD",
+        errno=error.errno,
+        since=_FRAGS_SINCE,
+        remedy=f"compile it without frags, or use Linux {_FRAGS_SINCE} or newer",
     )
 
 

@@ -63,6 +63,13 @@ def test_examples_without_privilege(code: str) -> None:
 
 
 @pytest.mark.root
+def test_without_frags_every_kernel_loads_it() -> None:
+    with netbpf.load(netbpf.compile("tcp dst port 80", frags=False)) as loaded:
+        assert netbpf.counters(loaded).packets == 0
+
+
+@pytest.mark.root
+@pytest.mark.needs_kernel("XDP programs for jumbo frames")
 def test_the_main_example() -> None:
     (code,) = (code for code in EXAMPLES if "attach" in code)
     with netns.namespace() as space, space.entered():
