@@ -77,6 +77,14 @@ class Builder:
         number = self._numbers.get(reg)
         return number is not None and bool(self._known >> number & 1)
 
+    def mark(self, name: Reg) -> None:
+        """Make `assigned` true of a name that is no register, on the paths through here."""
+        self._known |= self._bit(name)
+
+    def unmark(self, name: Reg) -> None:
+        """Take a mark back, for what comes next."""
+        self._known &= ~self._bit(name)
+
     def forget(self) -> None:
         """Take nothing as assigned any more: what comes next is emitted by itself (-O0)."""
         self._known, self._possible = 0, NOTHING
@@ -160,8 +168,11 @@ class Builder:
         assert dst is not None
         if self._label is not None and not self.knows(dst):
             self._insns.append(insn)
-            self._known |= 1 << self._numbers.setdefault(dst, len(self._numbers))
+            self._known |= self._bit(dst)
         return dst
+
+    def _bit(self, reg: Reg) -> int:
+        return 1 << self._numbers.setdefault(reg, len(self._numbers))
 
     def _test(self, test: Branch | Member) -> None:
         holds = decided(test, self._possible) if self._reuse else None

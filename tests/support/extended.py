@@ -41,7 +41,8 @@ class Extended(Generator):
     def __init__(self, seed: int, linktype: LinkType = LinkType.EN10MB) -> None:
         super().__init__(seed, Dialect.NETBPF, linktype)
         self._own = [
-            self._chain, self._large_set, self._tunnelled, self._alternatives, self._rare,
+            self._chain, self._large_set, self._tunnelled, self._alternatives, self._rules,
+            self._rare,
         ]  # fmt: skip
         self._leaves += self._own
 
@@ -95,6 +96,29 @@ class Extended(Generator):
             text += self._pick((" or ", " or ", " or ", " and "))
             text += f"{way}{term} {self._pick(pools[term])}"
         return f"({text})" if self.random.random() < 0.5 else text
+
+    def _rules(self) -> str:
+        """A list that walks the network header in each of its terms, as rules do."""
+        conditions: tuple[str, ...] = (
+            "host 2001:db8::1",
+            "ttl < 65",
+            "len > 60",
+            "host 10.0.0.1",
+            "not ip",
+            "ip6",
+        )
+        if self.ethernet:
+            conditions += ("vlan 10", "not vlan", "ether src host 02:00:00:00:00:01")
+        walking = ("tcp", "udp port 53", "not port 80", "tcp flags syn", "port in {1-90}",
+                   "payload[0] = 71", "frag", "not frag later", "tcp[13] & 2 = 2", "ip6 proto 6",
+                   "ip proto 17", "not icmp6", "gre", "inner (tcp)")  # fmt: skip
+        terms = [
+            f"({self._pick(conditions)} and {self._pick(walking)})"
+            for _ in range(self.random.randint(3, 6))
+        ]
+        if self.random.random() < 0.3:
+            terms.insert(self.random.randrange(len(terms)), self._pick(("arp", "ip6", "len < 40")))
+        return f"{self._pick(('', 'not '))}({' or '.join(terms)})"
 
     def _rare(self) -> str:
         rare = ["frag", "ip broadcast", "sctp[0:2] = 80", "icmp6[0] = 128", "udp[8] = 71",

@@ -10,8 +10,8 @@ it, and many joins in a row (a walk over IPv6 extension headers) are more than i
 There generated code blurs what is assigned to a join (codegen.ebpf.emit): it stays the same number,
 but all that the verifier knows of it afterwards is how many bits it has, and its paths meet again.
 In the same way a *test* teaches it a value that it then remembers on one of the two paths, up to
-the next test of this value. Where there are several walks these paths multiply, and code compares
-a blurred copy of what is needed again: both ways are then open to the verifier, always.
+the next test of this value. In a long program these paths multiply, and code compares a blurred
+copy of what is needed again: both ways are then open to the verifier, always.
 Depends on ir.program and codegen.ebpf.liveness.
 """
 
@@ -38,7 +38,7 @@ from netbpf.ir.program import (
 )
 
 _FEW_JOINS = 8  # what the verifier follows without ado
-_SEVERAL_WALKS = 32  # joins; one walk makes about twenty
+_LONG = 160  # blocks; an expression with one walk has fewer
 
 
 def blurred(program: Program) -> frozenset[Reg]:
@@ -51,8 +51,8 @@ def blurred(program: Program) -> frozenset[Reg]:
 
 
 def discreet(program: Program) -> frozenset[Branch]:
-    """Return the tests of values that are needed afterwards, if there are many joins."""
-    if len(blurred(program)) <= _SEVERAL_WALKS:
+    """Return the tests of values that are needed afterwards, if many follow many joins."""
+    if len(program.blocks) <= _LONG or not blurred(program):
         return frozenset()
     live = live_in(program)
     return frozenset(

@@ -6,6 +6,7 @@ blocks for both. Depends on ir, expr.nodes, proto.
 
 from __future__ import annotations
 
+from netbpf.errors import CodeSizeError
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.boolean import DialectLowering
 from netbpf.expr.lower.merge import merge_alternatives
@@ -17,20 +18,48 @@ from netbpf.ir.program import Program, Verdict
 def lower(expr: Expr | None, env: Environment) -> Program:
     """Lower `expr` (None: everything matches), as it comes out of `expr.resolve`.
 
-    The program has no outputs. Raises ExpressionError for what the link type cannot have.
+    The program has no outputs. Raises ExpressionError for what the link type cannot have,
+    CodeSizeError for what is too long.
     """
-    builder = Builder(env.text, reuse=env.reuse)
-    dialect = _dialect(env, builder)
-    yes, no = builder.label("yes"), builder.label("no")
-    if expr is None:
-        builder.jump(yes)
-    else:
-        dialect.lower(merge_alternatives(expr) if env.reuse else expr, yes, no)
-    builder.place(yes)
-    builder.ret(Verdict.MATCH)
-    builder.place(no)
-    builder.ret(Verdict.NO_MATCH)
-    return dialect.finish()
+    if not env.reuse or expr is None:
+        return _Attempt(expr, env).program
+    expr = merge_alternatives(expr)
+    try:
+        plain = _Attempt(expr, env)
+    except CodeSizeError:
+        prepared = _Attempt(expr, env, prepare=True)
+        if not prepared.needed:
+            raise
+        return prepared.program
+    if plain.needed and plain.repeats:
+        return _Attempt(expr, env, prepare=True).program
+    return plain.program
+
+
+class _Attempt:
+    """A program, and what the dialect says of it.
+
+    With `prepare` what many tests may need is emitted ahead. That changes no verdict where it is
+    `needed`: where every path to a match asks for it, and would have ended without.
+    """
+
+    def __init__(self, expr: Expr | None, env: Environment, *, prepare: bool = False) -> None:
+        builder = Builder(env.text, reuse=env.reuse)
+        dialect = _dialect(env, builder)
+        if prepare:
+            dialect.prepare()
+        yes, no = builder.label("yes"), builder.label("no")
+        if expr is None:
+            builder.jump(yes)
+        else:
+            dialect.lower(expr, yes, no)
+        builder.place(yes)
+        self.needed = dialect.was_asked_for()
+        builder.ret(Verdict.MATCH)
+        builder.place(no)
+        builder.ret(Verdict.NO_MATCH)
+        self.program = dialect.finish()
+        self.repeats = dialect.repeats(self.program)
 
 
 def _dialect(env: Environment, builder: Builder) -> DialectLowering:

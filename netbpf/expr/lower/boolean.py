@@ -30,6 +30,17 @@ class DialectLowering:
         """Return the finished program."""
         return self.builder.finish()
 
+    def prepare(self) -> None:
+        """Emit ahead what many tests may need; nothing, as a rule."""
+
+    def was_asked_for(self) -> bool:
+        """Return whether every path to the present point needed what `prepare` emits."""
+        return False
+
+    def repeats(self, program: Program) -> bool:  # noqa: ARG002
+        """Return whether a program would be much shorter with what `prepare` emits."""
+        return False
+
     def test(self, node: Test, yes: Label, no: Label) -> None:
         """Emit code for one test that ends in jumps to `yes` and `no`; leave the point closed."""
         raise NotImplementedError

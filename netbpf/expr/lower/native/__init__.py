@@ -2,7 +2,9 @@
 
 Where the layers of a packet begin is found by header walks (`link`, `network`), which are emitted
 when a primitive first needs them, so that the order of loads is the order of the text. A walk
-assigns all of its registers on every path that goes on; a later primitive finds them there.
+assigns all of its registers on every path that goes on; a later primitive finds them there. Where
+the paths of a long expression would walk again and again, but none matches without, the walk comes
+first of all (lower.lower): what it ends early would not have matched either.
 Depends on the files of this package, and common.
 """
 
@@ -12,6 +14,7 @@ from netbpf.expr.environment import Environment
 from netbpf.expr.lower.arith import lower_relation
 from netbpf.expr.lower.boolean import DialectLowering, lower_boolean
 from netbpf.expr.lower.common.dispatch import shared_test
+from netbpf.expr.lower.native.network import ASKED, long_walks
 from netbpf.expr.lower.native.scope import Scope
 from netbpf.expr.lower.native.stack import NativeStack
 from netbpf.expr.nodes import (
@@ -24,7 +27,9 @@ from netbpf.expr.nodes import (
     TunnelTest,
 )
 from netbpf.ir.builder import Builder
-from netbpf.ir.program import Label
+from netbpf.ir.program import Label, Program
+
+_FEW_WALKS = 2  # that an expression may have in different paths, to spare the others the walk
 
 
 class NativeLowering(DialectLowering):
@@ -34,6 +39,19 @@ class NativeLowering(DialectLowering):
         self.builder = builder
         self._reuse = env.reuse
         self._stack = NativeStack(env, builder)
+
+    def prepare(self) -> None:
+        """Walk the outermost network header; every test that needs it will find that done."""
+        self._stack.network_header().whole()
+        self.builder.unmark(self._stack.scope.reg(ASKED))
+
+    def was_asked_for(self) -> bool:
+        """Return whether every path to here needed the walk that `prepare` emits."""
+        return self.builder.assigned(self._stack.scope.reg(ASKED))
+
+    def repeats(self, program: Program) -> bool:
+        """Return whether the network header is walked often."""
+        return long_walks(program) > _FEW_WALKS
 
     def test(self, node: Test, yes: Label, no: Label) -> None:
         """Emit one test. Raises ExpressionError."""

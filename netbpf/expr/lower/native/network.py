@@ -18,7 +18,7 @@ from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.layers import Layers
 from netbpf.expr.lower.native.link import assign_position
 from netbpf.expr.lower.native.scope import Scope
-from netbpf.ir.program import AluOp, Cmp, Label, Reg, Verdict
+from netbpf.ir.program import AluOp, Cmp, Copy, Label, Program, Reg, Verdict
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.ip import (
     IPV4_FRAGMENT,
@@ -33,6 +33,9 @@ from netbpf.proto.ip import (
 
 NOT_IP = 256
 OFFSET = IPV4_OFFSET_MASK
+
+ASKED = "network header asked for"
+"""Marked in a scope (Builder.mark) on the paths on which something asked for a walk."""
 
 EXTENSIONS = 8
 
@@ -54,6 +57,12 @@ _Sought = tuple[int, Label]
 """A protocol number, and where to go when it is met."""
 
 _SKIPPED = tuple((int(number), int(number)) for number in EXTENSION_HEADERS)
+
+
+def long_walks(program: Program) -> int:
+    """Return how many walks over the extension headers of the outermost packet there are."""
+    insns = (insn for block in program for insn in block.insns)
+    return sum(isinstance(insn, Copy) and insn.dst == "proto.0" for insn in insns)
 
 
 class NetworkWalk:
@@ -149,6 +158,7 @@ class NetworkWalk:
         return ("proto", "l4", "frag", "more") if more else ("proto", "l4", "frag")
 
     def _known(self, names: tuple[str, ...]) -> bool:
+        self._builder.mark(self._scope.reg(ASKED))
         return all(self._builder.assigned(self._scope.reg(name)) for name in names)
 
     # -- IPv6: at each step the protocol, and where its header begins ------------------------------

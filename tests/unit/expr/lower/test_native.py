@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netbpf.expr.lower.native.network import long_walks
 from netbpf.expr.nodes import Dialect
 from netbpf.ir.interp import Packet, run
 from netbpf.ir.program import Verdict
@@ -399,3 +400,41 @@ OTHERS = [
 @pytest.mark.parametrize(("linktype", "text", "packet", "match"), OTHERS, ids=lambda v: str(v)[:40])
 def test_other_link_types(linktype: LinkType, text: str, packet: bytes, match: bool) -> None:
     assert asked(text, packet, linktype=linktype) is match
+
+
+# -- long expressions: the walk of the network header comes first ----------------------------------
+
+RULES = " or ".join(f"(vlan {n} and udp port {n})" for n in range(50, 54))
+
+
+@pytest.mark.parametrize(
+    ("text", "walks"),
+    [
+        (RULES, 1),
+        (" or ".join(f"(vlan {n} and udp port {n})" for n in range(1000)), 1),
+        (f"{RULES} or tcp", 1),
+        (RULES.split(" or ")[0], 1),
+        ("(vlan 1 and udp port 1) or (vlan 2 and udp port 2)", 2),  # few: only where it is needed
+        (f"{RULES} or arp", 4),  # a cut-off IP packet must not stop the search for others
+        (f"{RULES} or vlan 7", 4),
+        (f"not ({RULES})", 4),
+    ],
+)
+def test_rules_share_a_walk_that_each_of_them_needs(text: str, walks: int) -> None:
+    assert long_walks(program_of(text)) == walks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [RULES, f"{RULES} or tcp", f"{RULES} or vlan 7", f"{RULES} or len < 60", f"not ({RULES})"],
+)
+def test_a_shared_walk_changes_no_verdict(text: str) -> None:
+    optimised, plain = program_of(text), program_of(text, reuse=False)
+    for tci in (0, 7, 51):
+        for packet in (ip4(17, udp(9, 51)), ip6(17, udp(9, 51), (0, OPTIONS)), ip4(6, WEB)):
+            frame = ether(IP if packet[0] >> 4 == 4 else IP6, packet, (0x8100, tci))
+            for length in range(len(frame) + 1):
+                cut = Packet(frame[:length])
+                assert run(optimised, cut) == run(plain, cut)
+    frame = ether(IP, ip4(17, udp(9, 51)), (0x8100, 51))
+    assert asked(text, frame) is not text.startswith("not")
