@@ -37,6 +37,12 @@ test: $(STAMP) ## Run the tests: all of them as root, else those that need no ro
 	@.ci/system-packages test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-vm
+test-vm: $(STAMP) ## Run the kernel's tests on Debian's kernels, in VMs: KERNEL=5.10 FULL=1
+	@.ci/system-packages vm
+	@$(BIN)/python -m pip install --quiet --group vm
+	$(BIN)/python -m tests.vm $(if $(KERNEL),--kernel $(KERNEL)) $(if $(FULL),--full) $(VM_ARGS)
+
 .PHONY: test-provision
 test-provision: $(STAMP) ## Try vagrant/provision.sh on a minimal Debian in a directory (root)
 	@.ci/system-packages provision

@@ -31,8 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs root or a newer kernel, and run the slow kernel tests last."""
     items.sort(key=lambda item: item.get_closest_marker("root") is not None)
     for item in items:
-        for feature in _features(item):
-            reason = skips.too_old(feature, version.running())
+        for feature, since in _features(item):
+            reason = skips.too_old(feature, version.running(), since=since)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
     if _privileged():
@@ -43,15 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
-def _features(item: pytest.Item) -> Iterator[str]:
+def _features(item: pytest.Item) -> Iterator[tuple[str, str]]:
     """Yield the features that a test needs: as marked, or as its parameters say themselves."""
     for marker in item.iter_markers("needs_kernel"):
-        yield from marker.args
+        yield marker.args[0], marker.kwargs.get("since", "")
     callspec = getattr(item, "callspec", None)
     for parameter in callspec.params.values() if callspec else ():
         feature = getattr(parameter, "needs_kernel", "")
         if isinstance(feature, str) and feature:
-            yield feature
+            yield feature, ""
 
 
 def _privileged() -> bool:

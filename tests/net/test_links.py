@@ -306,6 +306,7 @@ def test_native_mode_does_not_fall_back(here: Namespace) -> None:
         xdp.attach(program, interface.find("lo"), mode=XdpMode.NATIVE)
 
 
+@pytest.mark.needs_kernel("XDP programs for jumbo frames")
 def test_jumbo_frames_need_frags_or_generic_mode() -> None:
     with pair(mtu=9000) as (near, _), near.entered():
         veth = interface.find("veth0")

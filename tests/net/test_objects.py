@@ -27,7 +27,7 @@ from netbpf.objects.program import patched
 from netbpf.records import replace
 from netbpf.spec import MapSpec, ProgramSpec, Target
 from netbpf.uapi.bpf import MapFlag, MapType, ProgType, UpdateFlag
-from tests.support.programs import HITS, counting, hits, returning
+from tests.support.programs import FRAGS, HITS, counting, hits, returning
 from tests.support.tools import REPOSITORY, require_tool
 
 pytestmark = pytest.mark.root
@@ -190,6 +190,7 @@ def test_test_run(type_: ProgType, value: int, retval: int, action: int) -> None
         assert program.test_run(FRAME, keep_data=True).data[hidden:] == FRAME[hidden:]
 
 
+@pytest.mark.needs_kernel("contexts for test runs at XDP", since="5.15")
 def test_test_run_with_a_context() -> None:
     """struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress."""
     read_index = (ebpf.load(4, 0, 1, 12), ebpf.leave())
@@ -201,11 +202,12 @@ def test_test_run_with_a_context() -> None:
 
 
 def test_test_run_refuses_what_the_kernel_cannot_make() -> None:
+    size = 13 if FRAGS else 5000  # old kernels take less than a page, and any little
     with (
         Program.load(returning(2)) as program,
-        pytest.raises(KernelError, match=r"cannot test a program on a packet of 13 bytes"),
+        pytest.raises(KernelError, match=rf"cannot test a program on a packet of {size} bytes"),
     ):
-        program.test_run(bytes(13))
+        program.test_run(bytes(size))
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
@@ -253,7 +255,7 @@ def test_log_longer_than_the_first_buffer() -> None:
         Program.load(replace(REFUSED, insns=(*nops, *end), spans=()))
     assert caught.value.line == "R9 !read_ok"
     assert len(caught.value.log) > 1 << 17
-    assert caught.value.log.startswith("0: R1=ctx()")
+    assert "0: R1=ctx(" in caught.value.log[:30]
 
 
 def test_maps_by_value() -> None:
@@ -350,7 +352,10 @@ ATTACHMENTS: dict[str, tuple[ProgramSpec, Callable[[Program, interface.Interface
 }
 
 
-@pytest.mark.parametrize("name", ATTACHMENTS)
+TCX = pytest.param("tcx", marks=pytest.mark.needs_kernel("attach at tc, tcx"))
+
+
+@pytest.mark.parametrize("name", [*(name for name in ATTACHMENTS if name != "tcx"), TCX])
 def test_too_few_descriptors_at_any_step(name: str) -> None:
     spec, attach = ATTACHMENTS[name]
     spec = replace(spec, attach_type=spec.attach_type if spec.type is ProgType.XDP else None)

@@ -3,7 +3,7 @@
 A test that needs a feature of newer kernels says so with `@pytest.mark.needs_kernel(FEATURE)`, in
 the words of `netbpf doctor`; or its parameter does, by an attribute `needs_kernel`. It is skipped
 where the running version is older than the feature. On any other kernel it runs, and fails if the
-feature is missing.
+feature is missing. With `since="5.15"` the feature may be one that netbpf itself has no use for.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def in_machine() -> bool:
     return bool(os.environ.get(MACHINE))
 
 
-def too_old(feature: str, running: Version) -> str:
+def too_old(feature: str, running: Version, *, since: str = "") -> str:
     """Return why a test of `feature` is skipped on Linux `running`, or '' where it has to run."""
-    since = _since(feature)
-    if running >= since:
+    first = parse(since) if since else _since(feature)
+    if running >= first:
         return ""
-    return f"needs Linux {since} ({feature}); this is {running}"
+    return f"needs Linux {first} ({feature}); this is {running}"
 
 
 def _since(feature: str) -> Version:
