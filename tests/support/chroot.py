@@ -98,7 +98,9 @@ class Chroot:
 
 
 def _namespaces() -> list[str]:
-    return [require_tool("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
+    """Return the words that run a command in namespaces of its own, at most as long as we live."""
+    dying = [require_tool("setpriv"), "--pdeathsig", "KILL"]
+    return [*dying, require_tool("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
 
 
 def _keyring() -> Path:
