@@ -47,7 +47,7 @@ _ROOT = "run it as root (sudo), or give the process {caps}"
 class _Meaning:
     """What `errno` says when `command` (None: any) returns it; `since` makes it NotSupported."""
 
-    command: Cmd | None
+    command: Cmd | str | None
     errno: int
     message: str
     remedy: str = ""
@@ -81,6 +81,11 @@ _MEANINGS = (
     _Meaning(Cmd.OBJ_PIN, ENOENT, "the directory does not exist"),
     _Meaning(Cmd.OBJ_GET, ENOENT, "nothing is pinned there"),
     _Meaning(Cmd.OBJ_GET, EINVAL, "the path is not on a BPF file system"),
+    _Meaning("SO_ATTACH_BPF", ENOMEM, "the program is larger than net.core.optmem_max",
+             "sysctl net.core.optmem_max=131072, which is the default since Linux 6.8; or a "
+             "shorter expression, or less to count by"),
+    _Meaning("SO_ATTACH_FILTER", ENOMEM, "the filter is larger than net.core.optmem_max",
+             "sysctl net.core.optmem_max=131072, which is the default since Linux 6.8"),
     _Meaning(None, EMFILE, "this process has too many open files",
              "raise the limit: ulimit -n 65536"),
     _Meaning(None, ENFILE, "the system has too many open files", "raise fs.file-max"),

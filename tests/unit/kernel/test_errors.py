@@ -140,6 +140,14 @@ def test_not_supported_names_the_version(machine: Machine) -> None:
     assert error.remedy == "use Linux 5.9 (XDP), 6.6 (tcx) or newer; this is 5.4"
 
 
+def test_a_socket_filter_for_which_there_is_no_room(machine: Machine) -> None:
+    del machine
+    error = failed(ENOMEM, "SO_ATTACH_BPF")
+    assert "larger than net.core.optmem_max" in error.message
+    assert error.remedy.startswith("sysctl net.core.optmem_max=")
+    assert "out of memory" in failed(ENOMEM, Cmd.MAP_CREATE).message
+
+
 def test_every_meaning_can_be_reached() -> None:
     """A row behind another with the same command and errno would never be used."""
     seen = set()
