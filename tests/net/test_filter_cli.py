@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
-from netbpf.kernel import bpffs, interface
+from netbpf.kernel import bpffs, interface, version
 from netbpf.link import netlink, tc, xdp
 from netbpf.objects import Program
 from netbpf.spec import Target
 from netbpf.uapi.bpf import ProgType
 from netbpf.uapi.pkt_cls import EGRESS, INGRESS
 from tests.net.netbpf_process import OLD_KERNEL, Netbpf, last
+from tests.support import skips
 from tests.support.bpffs import private
 from tests.support.netns import Namespace, namespace, pair, wait_until
 from tests.support.programs import counting, returning
@@ -35,7 +36,9 @@ from tests.unit.cli.test_match import ARP, TCP80, TCP81
 pytestmark = pytest.mark.root
 
 HOOKS = ("socket", "xdp", "tc", "tc-egress")
-MODES = {"socket": "packet", "xdp": "native", "tc": "tcx", "tc-egress": "tcx"}
+TCX = not skips.too_old("attach at tc, tcx", version.running())
+AT_TC = "tcx" if TCX else "clsact"
+MODES = {"socket": "packet", "xdp": "native", "tc": AT_TC, "tc-egress": AT_TC}
 Ends = tuple[Namespace, Namespace]
 
 
@@ -339,7 +342,7 @@ class TestKilled:
         """Where the kernel has bpf_link: XDP since 5.9, tcx since 6.6."""
         rng = random.Random(1)
         for round_ in range(scaled(6)):
-            hook = ("xdp", "tc", "tc-egress")[round_ % 3]
+            hook = ("xdp", "tc", "tc-egress")[round_ % 3] if TCX else "xdp"
             with netbpf.running("filter", *place(ends, hook), "--json", "tcp") as running:
                 if round_ % 2:
                     running.next()

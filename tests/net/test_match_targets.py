@@ -44,6 +44,7 @@ EXPRESSIONS = (
     "udp[4:2] > 40",
 )
 OPTIONS = compiler.Options()
+BATCHES_AT_XDP = pytest.mark.needs_kernel("XDP programs for jumbo frames")
 
 
 def frames() -> list[Record]:
@@ -93,8 +94,15 @@ def spec_for(target: Target, text: str) -> ProgramSpec:
     return spec
 
 
-@pytest.mark.parametrize("target", [Target.XDP, Target.TC])
-@pytest.mark.parametrize("kind", [BatchJudge, PacketJudge])
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        pytest.param(BatchJudge, Target.XDP, marks=BATCHES_AT_XDP),
+        (BatchJudge, Target.TC),
+        (PacketJudge, Target.XDP),
+        (PacketJudge, Target.TC),
+    ],
+)
 @pytest.mark.parametrize("text", ["tcp dst port 80", "len > 100"])
 def test_the_kernel_is_asked_where_it_can_be(
     kind: type[BatchJudge | PacketJudge], target: Target, text: str
@@ -111,7 +119,9 @@ def test_the_kernel_is_asked_where_it_can_be(
         assert judge.interpreted == 2 * first
 
 
-@pytest.mark.parametrize("target", [Target.XDP, Target.TC])
+@pytest.mark.parametrize(
+    "target", [pytest.param(Target.XDP, marks=BATCHES_AT_XDP), Target.TC], ids=str
+)
 def test_a_wrong_verdict_would_be_seen(target: Target) -> None:
     """The verdicts come from the program: another program gives others."""
     program = compiler.to_ir("tcp", OPTIONS).program
@@ -124,7 +134,10 @@ def test_a_wrong_verdict_would_be_seen(target: Target) -> None:
 class TestFiles:
     """Records that go into the kernel as the file has them."""
 
-    @pytest.fixture(params=[Target.XDP, Target.TC], ids=lambda target: target.value)
+    @pytest.fixture(
+        params=[pytest.param(Target.XDP, marks=BATCHES_AT_XDP), Target.TC],
+        ids=lambda target: target.value,
+    )
     def judge(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(judge_batch, "_ROOM", 300_000)  # many pieces of a small file
         program = compiler.to_ir("tcp dst port 80", OPTIONS).program
@@ -164,6 +177,7 @@ class TestFiles:
         assert [index for index, verdict in enumerate(verdicts) if verdict] == [50_000]
         assert [r.data for r in matching] == [zoo_tcp80()]
 
+    @BATCHES_AT_XDP
     def test_a_packet_over_the_snaplen_is_cut(self, tmp_path: Path) -> None:
         program = compiler.to_ir("tcp dst port 80", OPTIONS).program
         path = tmp_path / "in"
@@ -213,7 +227,7 @@ def test_xdp_on_a_kernel_without_multi_buffer_frames(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["xdp", "tc"])
+@pytest.mark.parametrize("target", [pytest.param("xdp", marks=BATCHES_AT_XDP), "tc"])
 def test_speed_beside_tcpdump(
     target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,7 +102,15 @@ def _run(
     paths = options.tests or [path for group in groups for path in group.paths]
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.vm.record"]
     command += [] if options.full or options.tests else ["-p", "tests.vm.choose"]
-    command += ["-m", "root", "--timeout=900", "--tb=short", "--color=no", "-v", *paths]
+    command += [
+        "-m",
+        "root and not slow",
+        "--timeout=900",
+        "--tb=short",
+        "--color=no",
+        "-v",
+        *paths,
+    ]
     env = {
         "CI": "true",
         "HOME": str(Path.home()),

@@ -26,8 +26,16 @@ class Group:
 
 GROUPS = (
     Group("probes", ("tests/net/test_features.py", "tests/net/test_kprobe.py")),
-    Group("objects", ("tests/net/test_objects.py",)),
-    Group("attach", ("tests/net/test_links.py", "tests/net/test_kept.py")),
+    Group(
+        "objects",
+        ("tests/net/test_objects.py",),
+        core=r"^(?!.*(refusals_name|in_batches|too_few_descriptors\[(?!tcx)))",
+    ),
+    Group(
+        "attach",
+        ("tests/net/test_links.py", "tests/net/test_kept.py"),
+        core=r"test_(sees_every|replaced_by_another|jumbo|tcx_runs|kept_found|left_by|name_is)",
+    ),
     Group(
         "counters",
         (
@@ -38,9 +46,22 @@ GROUPS = (
             "tests/net/test_paged.py",
             "tests/net/test_pushed_tag.py",
         ),
+        core=r"test_action\[.*-drop"
+        r"|test_tables\[(xdp-native|tcx|clsact|socket)\]"
+        r"|test_counts\[.*-(vlan 100|tcp dst port 80|greater 9000)\]"
+        r"|test_metadata\[.*802.1ad\]"
+        r"|test_loads_across.*-2\]",
     ),
-    Group("lifecycle", ("tests/net/test_filter_cli.py", "tests/net/test_lab.py")),
-    Group("match", ("tests/net/test_match_targets.py",)),
+    Group(
+        "lifecycle",
+        ("tests/net/test_filter_cli.py", "tests/net/test_lab.py"),
+        core=r"test_(counts_until|whole_life|at_any_moment|every_counter_equals)",
+    ),
+    Group(
+        "match",
+        ("tests/net/test_match_targets.py",),
+        core=r"test_(all_targets_agree\[pcap-(tcp dst|udp\[)|the_kernel_is_asked|pieces_join)",
+    ),
     Group(
         "verdicts",
         (
@@ -48,8 +69,9 @@ GROUPS = (
             "tests/differential/test_ir_ebpf.py",
             "tests/net/test_verifier_effort.py",
         ),
+        core=r"test_(every_backend_agrees_on_ethernet|the_kernel_agrees|the_work_is_linear)",
     ),
-    Group("units", ("tests/unit",)),
+    Group("units", ("tests/unit",), core=r"^(?!.*large_sets)"),
 )
 
 
