@@ -29,11 +29,13 @@ def test_the_work_is_linear_in_the_number_of_walks(target: Target, walks: int) -
     "text",
     [
         "(len <= 1500 or igmp or not ip6 proto 60 or psnp) or ip6 proto 58 or not udp[4:2] == 4",
+        "src net 192.0.2.0/31 and gre and inner (udp) or not (udp src and dst port 80) or ip",
         "not (vlan and ip6 protochain 6 or inner (tcp port 80)) and (frag or not sctp port 9)",
     ],
 )
-def test_mixed_expressions_are_loaded_with_ease(text: str) -> None:
-    assert _passes(text, Target.SOCKET) <= _MOST_PASSES
+@pytest.mark.parametrize("target", [Target.XDP, Target.TC, Target.SOCKET])
+def test_mixed_expressions_are_loaded_with_ease(text: str, target: Target) -> None:
+    assert _passes(text, target) <= _MOST_PASSES
 
 
 def _passes(text: str, target: Target) -> float:

@@ -18,6 +18,7 @@ Depends on ir.program and codegen.ebpf.liveness.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from netbpf.codegen.ebpf.liveness import live_in
 from netbpf.ir.program import (
@@ -66,11 +67,25 @@ def discreet(program: Program) -> frozenset[Branch]:
 def upper_bounds(program: Program) -> dict[Reg, int]:
     """Return for each register a number that its value never exceeds.
 
-    One pass is enough: what reaches a use stands before it, and a join takes the largest, with all
-    the bits that this one has.
+    What reaches a use stands before it, so one pass is enough, but for blurred joins: each of their
+    assignments tells the verifier no more than all together, also of one that stands further down.
     """
     vague = blurred(program)
-    bounds: dict[Reg, int] = {}
+    found = _upper_bounds(program, vague, dict.fromkeys(vague, 0))
+    while True:
+        joins = {reg: found[reg] for reg in vague}
+        again = _upper_bounds(program, vague, joins)
+        risen = [reg for reg in vague if again[reg] > found[reg]]
+        if not risen:
+            return again
+        found = again | dict.fromkeys(risen, U32)  # at once, lest they rise step by step
+
+
+def _upper_bounds(
+    program: Program, vague: frozenset[Reg], joins: Mapping[Reg, int]
+) -> dict[Reg, int]:
+    """Pass over the program once; `joins` is what is known of the vague registers before."""
+    bounds = dict(joins)
     for block in program:
         for insn in block.insns:
             if isinstance(insn, Bound):

@@ -48,6 +48,13 @@ def test_a_join_takes_the_largest() -> None:
     assert upper_bounds(program)[Reg("r")] == 0xFF
 
 
+def test_a_blurred_join_is_as_large_before_its_largest_assignment() -> None:
+    joins = "".join(f"  j{n} = 1\n  j{n} = 1\n" for n in range(8))
+    program = parse(f"entry:\n{joins}  a = 14\n  r = a + 1\n  a = load4 0\n  match")
+    assert upper_bounds(program)[Reg("a")] == U32
+    assert upper_bounds(program)[Reg("r")] == U32
+
+
 @pytest.mark.parametrize(
     ("value", "width", "swapped"),
     [
