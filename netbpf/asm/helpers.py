@@ -13,6 +13,7 @@ class Helper(IntEnum):
     SKB_STORE_BYTES = 9
     SKB_LOAD_BYTES = 26  # Linux 4.5
     SKB_CHANGE_TAIL = 38  # Linux 4.9
+    XDP_ADJUST_HEAD = 44  # Linux 4.10
     XDP_ADJUST_TAIL = 65  # Linux 4.18; grows since 5.8
     XDP_GET_BUFF_LEN = 188  # Linux 5.18
     XDP_LOAD_BYTES = 189  # Linux 5.18
