@@ -30,6 +30,7 @@ COMMANDS = {  # each is the `command` of the module netbpf.cli.NAME
     "list": "Show the filters that netbpf has attached.",
     "counters": "Show the counters of a kept filter.",
     "detach": "Take a kept filter away.",
+    "bench": "Time an expression at each hook.",
     "lab": "Watch netbpf work, in network namespaces of its own.",
     "doctor": "Tell what this kernel and this user can do.",
     "completion": "Print the completion script of a shell.",

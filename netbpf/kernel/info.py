@@ -47,6 +47,7 @@ class ProgInfo:
     map_ids: tuple[int, ...]
     load_time: int  # nanoseconds since boot
     jited: bool
+    jit_bytes: int = 0  # of machine code; 0 where there is none, or who asks may not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def prog(fd: int) -> ProgInfo:
         map_ids=struct.unpack_from(f"={used}I", room),
         load_time=raw.load_time,
         jited=bool(raw.jited_prog_len),
+        jit_bytes=raw.jited_prog_len,
     )
 
 
