@@ -93,11 +93,11 @@ def to_ir(text: str, options: Options | None = None, target: Target = Target.CBP
         sets=options.sets,
     )
     program = lower(expr, environment(text, options, target))
-    verify(program)
     simple = optimise(program)
-    verify(simple)
     warnings = () if _can_match(simple) else ("the expression rejects all packets",)
-    return Lowered(expr, simple if options.optimise else program, warnings)
+    chosen = simple if options.optimise else program
+    verify(chosen)
+    return Lowered(expr, chosen, warnings)
 
 
 @_uncollected

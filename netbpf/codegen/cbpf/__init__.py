@@ -25,8 +25,8 @@ from netbpf.spec import ClassicFilter
 _DEAR = (16, 256, 4096)
 """From how many instructions on a value is kept at first; the next if there is no room."""
 
-_ATTEMPTS = 4
-"""How often to look for more that is worth a word of M[]."""
+_WORTH_ANOTHER = 10
+"""What part of the code an attempt must have spared for another to be made."""
 
 
 def generate(
@@ -57,18 +57,20 @@ def generate(
 
 def _translate(program: Program, blocks: Sequence[Block], known: Values) -> list[Code]:
     """Translate every block; keep more in M[] for as long as that makes the code shorter."""
-    kept, best = _first_attempt(program, blocks, known)
-    for _ in range(_ATTEMPTS):
-        codes, uses = best
-        if _size(codes) > 2 * MAX_INSNS:
-            break  # that much shorter it will not become
+    kept, (codes, uses) = _first_attempt(program, blocks, known)
+    size = _size(codes)
+    # What is twice as long as may be will not become short enough.
+    while size <= 2 * MAX_INSNS:
         more = worth_keeping(known, uses.computed) - kept
         kept = kept | more
         other = _attempt(blocks, known, kept) if more else None
-        if other is None or _size(other[0]) >= _size(codes):
+        if other is None or _size(other[0]) >= size:
             break
-        best = other
-    return best[0]
+        codes, uses = other
+        before, size = size, _size(codes)
+        if before - size < size // _WORTH_ANOTHER:
+            break
+    return codes
 
 
 def _first_attempt(
