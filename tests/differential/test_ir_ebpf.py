@@ -70,16 +70,17 @@ def at_hook(rng: random.Random, hook: Hook) -> tuple[Packet, Skb]:
 
 @pytest.fixture(params=[False, True], ids=["plain", "blurred"])
 def _blurred(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blur few joins as many are (codegen.ebpf.ranges)."""
+    """Blur few joins as many are, and tests as in long programs (codegen.ebpf.ranges)."""
     if request.param:
         monkeypatch.setattr(ranges, "_FEW_JOINS", 0)
+        monkeypatch.setattr(ranges, "_LONG", 0)
 
 
 @pytest.mark.usefixtures("_blurred")
 @pytest.mark.parametrize("hook", HOOKS, ids=name)
 def test_a_strict_machine_agrees(hook: Hook) -> None:
     verdicts: Counter[Verdict] = Counter()
-    for what, program in programs(scaled(250)):
+    for what, program in programs(scaled(120)):
         machine, vm = Machine(program), Vm(bare(program, hook))
         rng = random.Random(what)
         for _ in range(PACKETS):
@@ -102,7 +103,7 @@ def test_a_strict_machine_counts(hook: Hook, action: Action) -> None:
     if hook.target is Target.SOCKET and action is not Action.COUNT:
         return
     counted = 0
-    for what, program in programs(scaled(60)):
+    for what, program in programs(scaled(40)):
         rng = random.Random(what)
         key = with_outputs(rng, 5)
         filtering = replace(program, outputs=())
@@ -132,7 +133,7 @@ def test_a_strict_machine_counts(hook: Hook, action: Action) -> None:
             assert value is not None, f"no key {words}, {what}\n{dump(key)}"
             assert struct.unpack_from("=Q", value) == (count,)
         counted += packets
-    assert counted > scaled(60)
+    assert counted > scaled(40)
 
 
 def with_outputs(rng: random.Random, words: int) -> Program:

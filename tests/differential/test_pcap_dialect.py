@@ -94,7 +94,7 @@ class TunnelGenerator(Generator):
 
 
 def test_random_expressions() -> None:
-    tally = agree(range(SEED, SEED + scaled(150)), PcapGenerator)
+    tally = agree(range(SEED, SEED + scaled(100)), PcapGenerator)
     assert tally["equal"] > tally["refused by both"], tally
 
 
@@ -102,7 +102,7 @@ def test_tunnels() -> None:
     """On its own machine, whose scratch memory begins with zeros; that of libpcap 1.10 does not."""
     vxlan = require_libpcap().version >= (1, 11)
     tally = agree(
-        range(SEED, SEED + scaled(80)),
+        range(SEED, SEED + scaled(50)),
         lambda seed, linktype: TunnelGenerator(seed, linktype, vxlan=vxlan),
         depth=3,
         own_machine=True,

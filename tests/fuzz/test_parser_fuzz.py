@@ -63,14 +63,14 @@ def fuzz(texts: Iterator[str], dialect: Dialect) -> tuple[int, int]:
 @BOTH
 def test_expressions(dialect: Dialect) -> None:
     texts = Texts(SEED, extended=dialect is Dialect.NETBPF)
-    accepted, refused = fuzz((texts.expression() for _ in range(scaled(300))), dialect)
+    accepted, refused = fuzz((texts.expression() for _ in range(scaled(200))), dialect)
     assert accepted > refused / 2 > 0
 
 
 @BOTH
 def test_slips(dialect: Dialect) -> None:
     texts = Texts(SEED, extended=dialect is Dialect.NETBPF)
-    expressions = (texts.slip(texts.expression(3)) for _ in range(scaled(500)))
+    expressions = (texts.slip(texts.expression(3)) for _ in range(scaled(300)))
     accepted, refused = fuzz(expressions, dialect)
     assert accepted
     assert refused
@@ -79,8 +79,8 @@ def test_slips(dialect: Dialect) -> None:
 @BOTH
 def test_soups_and_noise(dialect: Dialect) -> None:
     texts = Texts(SEED)
-    fuzz((texts.soup() for _ in range(scaled(400))), dialect)
-    fuzz((texts.noise() for _ in range(scaled(400))), dialect)
+    fuzz((texts.soup() for _ in range(scaled(250))), dialect)
+    fuzz((texts.noise() for _ in range(scaled(250))), dialect)
 
 
 @BOTH
@@ -102,7 +102,7 @@ def test_characters_changed(dialect: Dialect) -> None:
     texts = Texts(SEED, extended=dialect is Dialect.NETBPF)
 
     def changed() -> Iterator[str]:
-        for _ in range(scaled(300)):
+        for _ in range(scaled(200)):
             text = texts.expression(2)
             at = texts.random.randrange(len(text))
             yield text[:at] + texts.noise()[:2] + text[at + texts.random.randrange(3) :]
