@@ -255,7 +255,7 @@ def test_log_longer_than_the_first_buffer() -> None:
         Program.load(replace(REFUSED, insns=(*nops, *end), spans=()))
     assert caught.value.line == "R9 !read_ok"
     assert len(caught.value.log) > 1 << 17
-    assert "0: R1=ctx(" in caught.value.log[:30]
+    assert caught.value.log.startswith("0: ")
 
 
 def test_maps_by_value() -> None:

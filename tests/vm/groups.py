@@ -47,7 +47,7 @@ GROUPS = (
             "tests/net/test_pushed_tag.py",
         ),
         core=r"test_action\[.*-drop"
-        r"|test_tables\[(xdp-native|tcx|clsact|socket)\]"
+        r"|test_tables\[(xdp-native|clsact|socket)\]"
         r"|test_counts\[.*-(vlan 100|tcp dst port 80|greater 9000)\]"
         r"|test_metadata\[.*802.1ad\]"
         r"|test_loads_across.*-2\]",
@@ -55,7 +55,8 @@ GROUPS = (
     Group(
         "lifecycle",
         ("tests/net/test_filter_cli.py", "tests/net/test_lab.py"),
-        core=r"test_(counts_until|whole_life|at_any_moment|every_counter_equals)",
+        # Before 5.13 a table of ports is read by 65,537 calls, which takes seconds when emulated.
+        core=r"test_(counts_until.*\[(xdp|tc)-SIGINT|at_any_moment|every_counter_equals)",
     ),
     Group(
         "match",
@@ -71,7 +72,17 @@ GROUPS = (
         ),
         core=r"test_(every_backend_agrees_on_ethernet|the_kernel_agrees|the_work_is_linear)",
     ),
-    Group("units", ("tests/unit",), core=r"^(?!.*large_sets)"),
+    Group(
+        "units",
+        (
+            "tests/unit/asm/test_disasm.py",
+            "tests/unit/codegen/ebpf/test_generate.py",
+            "tests/unit/codegen/ebpf/test_sets.py",
+            "tests/unit/elf/test_write.py",
+            "tests/unit/test_api.py",
+        ),
+        core=r"^(?!.*large_sets)",
+    ),
 )
 
 
