@@ -66,7 +66,7 @@ def libpcap_verdicts(
 
 
 @pytest.mark.root
-@pytest.mark.timeout(scaled(300))
+@pytest.mark.timeout(max(900, scaled(300)))
 @pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
 def test_every_backend_agrees_on_ethernet(dialect: Dialect) -> None:
     frames = [frame.data for frame in zoo().values()]

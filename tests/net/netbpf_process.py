@@ -12,6 +12,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.support.tools import patient
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -48,7 +50,7 @@ class Netbpf:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
             check=False,
         )
         assert "Traceback" not in done.stderr
@@ -88,14 +90,14 @@ class Running:
     def next(self, timeout: float = 20) -> Any:
         """Wait for the next object of its stream."""
         assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], timeout)[0], "nothing came"
+        assert select.select([self.process.stdout], [], [], patient(timeout))[0], "nothing came"
         line = self.process.stdout.readline()
         assert line, self.process.communicate()[1]
         return json.loads(line)
 
     def until(self, packets: int, timeout: float = 20) -> Any:
         """Wait for an object with that many packets, or more."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         while (found := self.next())["packets"] < packets:
             assert time.monotonic() < deadline, found
         return found
@@ -107,7 +109,7 @@ class Running:
 
     def end(self) -> Done:
         """Wait for the end."""
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=patient(30))
         assert "Traceback" not in err
         return Done(self.process.returncode, out, err)
 

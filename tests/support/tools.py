@@ -47,6 +47,11 @@ def require_shared(name: str) -> Path:
     return path
 
 
+def patient(seconds: float) -> float:
+    """Return `seconds` times the factor NETBPF_PATIENCE (default 1), for machines that are slow."""
+    return seconds * float(os.environ.get("NETBPF_PATIENCE", "1"))
+
+
 def scaled(count: int) -> int:
     """Return `count` times the factor NETBPF_SCALE (default 1), at least 1."""
     return max(1, round(count * float(os.environ.get("NETBPF_SCALE", "1"))))

@@ -134,7 +134,8 @@ def _run(
         "CI": "true",
         "HOME": str(Path.home()),
         skips.MACHINE: kernel.name,
-        "NETBPF_SCALE": str(SCALE),
+        "NETBPF_SCALE": str(SCALE if options.full else SCALE / 2),
+        "NETBPF_PATIENCE": "1" if kvm else "10",
         "PYTHONDONTWRITEBYTECODE": "1",
         record.FILE: f"{INSIDE}/{RESULTS}",
     }
