@@ -70,7 +70,7 @@ GROUPS = (
             "tests/differential/test_ir_ebpf.py",
             "tests/net/test_verifier_effort.py",
         ),
-        core=r"test_(every_backend_agrees_on_ethernet|the_kernel_agrees|the_work_is_linear)",
+        core=r"test_(every_backend_agrees_on_ethernet|the_kernel_agrees|the_work_is_linear.*\[4-)",
     ),
     Group(
         "units",
@@ -81,7 +81,7 @@ GROUPS = (
             "tests/unit/elf/test_write.py",
             "tests/unit/test_api.py",
         ),
-        core=r"^(?!.*large_sets)",
+        core=r"^(?!.*(large_sets|long_programs))",
     ),
 )
 
