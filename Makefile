@@ -49,9 +49,9 @@ test-provision: $(STAMP) ## Try vagrant/provision.sh on a minimal Debian in a di
 	$(SUDO) $(BIN)/python -m pytest tests/provision $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(STAMP) ## Measure netbpf beside tcpdump (root, to match in the kernel too)
-	@.ci/system-packages test
-	$(BIN)/python -m tests.bench
+bench: $(STAMP) ## Measure netbpf beside clang, libpcap, tcpdump (root): BENCH="start-up filters:ip6"
+	@.ci/system-packages bench
+	$(BIN)/python -m tests.bench $(BENCH)
 
 .PHONY: lint
 lint: $(STAMP) ## Check format, style, types and layers

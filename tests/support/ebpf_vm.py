@@ -174,6 +174,9 @@ class _Run:
         mask = U64 if insn.code & 7 == Class.JMP else U32
         a = self._get(insn.dst) & mask
         b = (self._get(insn.src) if insn.code & 8 else insn.imm) & mask
+        if op in _SIGNED:
+            bits = mask.bit_length()
+            return _COMPARISONS[_SIGNED[op]](_signed(a, bits), _signed(b, bits))
         return _COMPARISONS[op](a, b)
 
     def _wide(self, insn: Insn, following: Insn, at: int) -> None:
@@ -298,3 +301,5 @@ _COMPARISONS: dict[Jmp, Callable[[int, int], bool]] = {
     Jmp.JLE: lambda a, b: a <= b,
     Jmp.JSET: lambda a, b: a & b != 0,
 }
+
+_SIGNED = {Jmp.JSGT: Jmp.JGT, Jmp.JSGE: Jmp.JGE, Jmp.JSLT: Jmp.JLT, Jmp.JSLE: Jmp.JLE}

@@ -107,14 +107,19 @@ class Libpcap:
         linktype: LinkType = LinkType.EN10MB,
         netmask: int | None = None,
         snaplen: int = 262144,
+        optimise: bool = False,
     ) -> Iterator[Compiled]:
-        """Yield the compiled expression, not optimised. Raises LibpcapError."""
+        """Yield the compiled expression. Raises LibpcapError.
+
+        Its optimiser gives other verdicts on truncated packets: what tests compare with is not
+        optimised.
+        """
         dlt = DLT_RAW if linktype is LinkType.RAW else int(linktype)
         handle = self.lib.pcap_open_dead(dlt, snaplen)
         program = _Program()
         mask = UNKNOWN_NETMASK if netmask is None else netmask
         # libpcap's netmask is in network byte order by contract, in host byte order in fact.
-        status = self.lib.pcap_compile(handle, ctypes.byref(program), text.encode(), 0, mask)
+        status = self.lib.pcap_compile(handle, ctypes.byref(program), text.encode(), optimise, mask)
         message = self.lib.pcap_geterr(handle).decode(errors="replace") if status else ""
         self.lib.pcap_close(handle)
         if status:
@@ -125,10 +130,15 @@ class Libpcap:
             self.lib.pcap_freecode(ctypes.byref(program))
 
     def compile(
-        self, text: str, *, linktype: LinkType = LinkType.EN10MB, netmask: int | None = None
+        self,
+        text: str,
+        *,
+        linktype: LinkType = LinkType.EN10MB,
+        netmask: int | None = None,
+        optimise: bool = False,
     ) -> tuple[Insn, ...]:
-        """Return the instructions, not optimised. Raises LibpcapError."""
-        with self.compiled(text, linktype=linktype, netmask=netmask) as compiled:
+        """Return the instructions. Raises LibpcapError."""
+        with self.compiled(text, linktype=linktype, netmask=netmask, optimise=optimise) as compiled:
             return compiled.insns
 
 
