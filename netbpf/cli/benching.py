@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from netbpf import compiler
+from netbpf.cli import output
+from netbpf.errors import CodeSizeError
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Verdict
 from netbpf.objects import Program
@@ -70,15 +72,20 @@ def _on_sockets(
 ) -> tuple[dict[str, Any], ...]:
     """Time the program for sockets, and beside it what the kernel makes of classic BPF."""
     spec = _compiled(request, Target.SOCKET)
-    classic = compiler.compile_classic(request.text, request.options(live=True)).insns
-    own = _row(spec)
-    kernels = {"hook": "socket", "code": "cbpf", "insns": len(classic), "jit_bytes": None}
-    both: dict[str, Sequence[Insn] | ProgramSpec] = {"own": spec, "kernels": classic}
+    filters: dict[str, Sequence[Insn] | ProgramSpec] = {"ebpf": spec}
+    rows = {"ebpf": _row(spec)}
+    try:
+        classic = compiler.compile_classic(request.text, request.options(live=True)).insns
+    except CodeSizeError as error:
+        output.note(error.message)
+    else:
+        filters["cbpf"] = classic
+        rows["cbpf"] = {"hook": "socket", "code": "cbpf", "insns": len(classic), "jit_bytes": None}
     for column, data in columns.items():
-        floor, found = timing_socket.time_sockets(both, data, turns=turns)
-        own[column] = _shape(floor, found["own"])
-        kernels[column] = _shape(floor, found["kernels"])
-    return own, kernels
+        floor, found = timing_socket.time_sockets(filters, data, turns=turns)
+        for code, timed in found.items():
+            rows[code][column] = _shape(floor, timed)
+    return tuple(rows.values())
 
 
 def _compiled(request: Request, target: Target) -> ProgramSpec:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from netbpf.asm import ebpf
 from netbpf.codegen.rounds import DRAWN, ROUNDS_MAP, State, looped
+from netbpf.errors import NotSupportedError, VerifierError
 from netbpf.objects import Program
 from netbpf.records import dataclass, replace
 
@@ -28,6 +29,7 @@ TURNS = 60
 MOST_BYTES = 3440
 """Of packets to draw from: what a page holds beside a test run's headroom and tailroom."""
 
+_LOOPS_SINCE = "6.9"
 _FLOOR = ""  # its name among the others
 _PLACES = 4  # in memory: where a loop lies changes its time by up to a tenth
 _FIRST_TURNS = 2  # thrown away: caches and predictors are cold
@@ -98,14 +100,30 @@ def time_rounds(
 
     All programs are of one type, XDP where packets are drawn. One that ended in the midst of the
     run is left out: a load outside the packet does that at a socket.
-    Raises CodeSizeError, PrivilegeError, and KernelError where Linux is older than 6.9.
+    Raises CodeSizeError, PrivilegeError, KernelError, NotSupportedError before Linux 6.9.
     """
-    every = {_FLOOR: _idle(next(iter(specs.values()))), **specs}
+    floor = _idle(next(iter(specs.values())))
+    _expect_loops(floor)
+    every = {_FLOOR: floor, **specs}
     taken: dict[str, list[float]] = {name: [] for name in every}
     for _ in range(_PLACES):
         _take_turns(every, packets, taken, max(1, turns // _PLACES))
         every = {name: spec for name, spec in every.items() if name in taken}
     return over_the_floor(taken.pop(_FLOOR), taken)
+
+
+def _expect_loops(floor: ProgramSpec) -> None:
+    """Raise NotSupportedError where the verifier refuses the loop around what does nothing."""
+    try:
+        Program.load(looped(floor)).close()
+    except VerifierError as error:
+        raise NotSupportedError(
+            "cannot time programs: this kernel's verifier takes no loop of so many rounds",
+            command=error.command,
+            errno=error.errno,
+            since=_LOOPS_SINCE,
+            remedy=f"use Linux {_LOOPS_SINCE} or newer",
+        ) from error
 
 
 def _take_turns(

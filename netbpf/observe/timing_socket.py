@@ -8,12 +8,15 @@ Depends on kernel, objects.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from errno import ENOMEM
+from typing import TYPE_CHECKING, Union
 
 from netbpf.asm.cbpf import Insn, Op
+from netbpf.errors import KernelError
 from netbpf.kernel import taps
 from netbpf.objects import Program
 from netbpf.observe.timing import Timing, over_the_floor
+from netbpf.records import dataclass
 from netbpf.spec import ProgramSpec
 
 if TYPE_CHECKING:
@@ -25,30 +28,57 @@ _WARM_UP = 8
 _NOTHING = (Insn(Op.RET_K, 0, 0, 0),)
 
 
+@dataclass(frozen=True, slots=True)
+class _Programs:
+    """Copies of a program, one for each socket."""
+
+    fds: list[int]
+
+
+_Ready = Union[_Programs, "Sequence[Insn]"]
+
+
 def time_sockets(
     filters: Mapping[str, Sequence[Insn] | ProgramSpec], packet: bytes, *, turns: int = TURNS
 ) -> tuple[float, dict[str, Timing]]:
     """Return the floor in nanoseconds, and what each filter takes over it.
 
     Programs must be compiled for a snap length of 0; classic filters are made so here.
-    Raises PrivilegeError, KernelError.
+    A filter that a socket has no room for is left out. Raises PrivilegeError, KernelError.
     """
     with ExitStack() as stack:
         ground = stack.enter_context(taps.opened())
-        ready = {
+        ready: dict[str, _Ready] = {
             name: _loaded(stack, one) if isinstance(one, ProgramSpec) else refusing(one)
             for name, one in {"": _NOTHING, **filters}.items()
         }
-        taken: dict[str, list[float]] = {name: [] for name in ready}
+        taken: dict[str, list[float]] = {
+            name: [] for name, one in ready.items() if _attached(ground, one)
+        }
         for _ in range(turns):
-            for name, one in ready.items():
-                if isinstance(one, list):
-                    ground.attach_programs(one)
-                else:
-                    ground.attach_classic(one)
+            for name, times in taken.items():
+                _attach(ground, ready[name])
                 ground.send(packet, _WARM_UP)
-                taken[name].append(ground.send(packet, _PACKETS))
+                times.append(ground.send(packet, _PACKETS))
     return over_the_floor(taken.pop(""), taken)
+
+
+def _attached(ground: taps.Taps, one: _Ready) -> bool:
+    """Attach a filter, if a socket has room for it (sysctl net.core.optmem_max)."""
+    try:
+        _attach(ground, one)
+    except KernelError as error:
+        if error.errno != ENOMEM:
+            raise
+        return False
+    return True
+
+
+def _attach(ground: taps.Taps, one: _Ready) -> None:
+    if isinstance(one, _Programs):
+        ground.attach_programs(one.fds)
+    else:
+        ground.attach_classic(one)
 
 
 def refusing(insns: Sequence[Insn]) -> tuple[Insn, ...]:
@@ -56,5 +86,5 @@ def refusing(insns: Sequence[Insn]) -> tuple[Insn, ...]:
     return tuple(insn._replace(k=0) if insn.code == Op.RET_K else insn for insn in insns)
 
 
-def _loaded(stack: ExitStack, spec: ProgramSpec) -> list[int]:
-    return [stack.enter_context(Program.load(spec)).fd for _ in range(taps.SOCKETS)]
+def _loaded(stack: ExitStack, spec: ProgramSpec) -> _Programs:
+    return _Programs([stack.enter_context(Program.load(spec)).fd for _ in range(taps.SOCKETS)])

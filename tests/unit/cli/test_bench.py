@@ -62,3 +62,15 @@ def test_a_file_without_a_frame_that_fits_is_an_error(cli: Cli, tmp_path: Path) 
     result = cli("bench", "-r", str(path), "ip")
     assert result.code == 1
     assert "has no Ethernet frame" in result.err
+
+
+@pytest.mark.root
+@MAY_GOTO
+def test_what_is_too_long_for_a_socket_is_left_out(cli: Cli, tmp_path: Path) -> None:
+    members = tmp_path / "members"
+    members.write_text("\n".join(f"10.{n >> 8}.{n & 255}.{n * 7 & 255}" for n in range(4000)))
+    given = ("bench", "--json", "--turns", "4", "--set", f"b={members}")
+    result = cli(*given, "src host in @b")
+    assert "4096" in result.err
+    rows = json.loads(result.out)["rows"]
+    assert [row["code"] for row in rows] == ["ebpf"] * 3

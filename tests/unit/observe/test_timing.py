@@ -6,6 +6,8 @@ import pytest
 
 from netbpf.asm import ebpf
 from netbpf.asm.ebpf import Alu, Insn
+from netbpf.errors import NotSupportedError, VerifierError
+from netbpf.objects import Program
 from netbpf.observe.timing import MOST_BYTES, Packets, Timing, over_the_floor, time_rounds
 from netbpf.spec import ProgramSpec
 from netbpf.uapi.bpf import ProgType
@@ -58,3 +60,13 @@ def test_a_program_that_ends_the_run_has_no_time() -> None:
     specs = {"ends": spec(*beyond, kind=kind), "goes on": spec(kind=kind)}
     _, found = time_rounds(specs, Packets(bytes(60)), turns=4)
     assert list(found) == ["goes on"]
+
+
+def test_a_kernel_without_such_loops_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: ProgramSpec) -> Program:
+        raise VerifierError("unknown opcode e5", errno=22, log="", line="unknown opcode e5")
+
+    monkeypatch.setattr(Program, "load", refuse)
+    with pytest.raises(NotSupportedError) as raised:
+        time_rounds({"it": spec()}, Packets(bytes(60)))
+    assert raised.value.since == "6.9"

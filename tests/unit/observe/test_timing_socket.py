@@ -43,3 +43,12 @@ def test_more_work_takes_more_time() -> None:
     assert floor > 0
     assert found["more"].least > 2 * found["some"].least
     assert found["program"].least < found["some"].least / 4
+
+
+@pytest.mark.root
+def test_a_filter_that_a_socket_has_no_room_for_is_left_out() -> None:
+    nothing = (Insn(Op.RET_K, 0, 0, 0),)
+    # The kernel makes nine instructions of 8 bytes of each load, and allows 128 KiB as it comes.
+    long = (Insn(Op.LD_W_ABS, 0, 0, 4),) * 4095 + nothing
+    _, found = time_sockets({"short": nothing, "long": long}, FRAME, turns=2)
+    assert list(found) == ["short"]
