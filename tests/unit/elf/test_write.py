@@ -144,8 +144,13 @@ def plain(text: str) -> str:
     return re.sub(r"(?<=r\d) ([+-]) (?=\d+\))|(?<=r10) ([+-]) (?=\d+\))", r" \1\2", text)
 
 
+JUMBO = pytest.mark.needs_kernel("XDP programs for jumbo frames")  # the section is xdp.frags
+
+
 @pytest.mark.root
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "target", [pytest.param(x, marks=JUMBO) if x is Target.XDP else x for x in TARGETS]
+)
 def test_libbpf_loads_the_object(target: Target, tmp_path: Path) -> None:
     bpftool = require_tool("bpftool")
     made = spec(target)
