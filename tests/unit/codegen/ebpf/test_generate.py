@@ -20,6 +20,7 @@ from netbpf.records import replace
 from netbpf.spec import Action, ProgramSpec, Target
 from netbpf.uapi.bpf import ProgFlag
 from tests.support.ebpf_vm import Vm
+from tests.support.programs import FRAGS
 
 ENDING = "\nyes:\n  match\nno:\n  no match"
 ETHERTYPE = parse("entry:\n  a = load2 12 @ 0:2\n  if a == 0x800 goto yes else no @ 0:2" + ENDING)
@@ -307,4 +308,4 @@ def test_more_values_than_the_stack_holds() -> None:
 @pytest.mark.parametrize("target", [Target.XDP, Target.TC, Target.SOCKET])
 def test_the_verifier_takes_long_programs(target: Target) -> None:
     """More comparisons in a row than the verifier is ready to put off."""
-    LoadedProgram.load(bare(chain(15_000), target)).close()
+    LoadedProgram.load(bare(chain(15_000), target, frags=FRAGS)).close()
