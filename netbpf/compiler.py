@@ -191,6 +191,7 @@ def environment(text: str, options: Options, target: Target) -> Environment:
         stripped_tags=at_skb or (options.live and target is Target.CBPF),
         live=options.live or target is not Target.CBPF,
         reuse=options.optimise,
+        roomy=target is not Target.CBPF and options.optimise,
     )
 
 

@@ -14,7 +14,8 @@ class Environment:
     `stripped_tags`: the hook may hold the outermost VLAN tag beside the packet's bytes (skb hooks);
     loads then see the frame without it, and MetaField.VLAN_* tell of it. `live`: the interface
     index and the direction are known. `netmask`: IPv4, host byte order, for `ip broadcast`.
-    `reuse` False emits every primitive by itself (-O0).
+    `reuse` False emits every primitive by itself (-O0). `roomy` allows long programs: code for the
+    plainest packets may stand ahead of code for all.
     """
 
     text: str
@@ -24,3 +25,4 @@ class Environment:
     stripped_tags: bool = False
     live: bool = False
     reuse: bool = True
+    roomy: bool = False

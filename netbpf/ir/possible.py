@@ -3,13 +3,14 @@
 `etype == 0x800` leaves one value on one side; where ways meet, the values of all of them remain. It
 lets the builder leave out what cannot run, such as the walk through an IPv6 header where the packet
 is known to be IPv4: ir.passes would find that, too, but only after it has been built.
-Depends on ir.program.
+Depends on ir.program and ir.arithmetic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from netbpf.ir.arithmetic import compare
 from netbpf.ir.program import Branch, Cmp, Label, Member, Reg, Terminator
 
 FEW = 8
@@ -66,8 +67,9 @@ def either(one: Possible, other: Possible) -> Possible:
 def _holding(test: Branch | Member, values: frozenset[int]) -> frozenset[int] | None:
     """Return those of the values with which a test holds, None if that is not for us to say."""
     if isinstance(test, Branch):
-        same = test.op is Cmp.EQ and isinstance(test.b, int)
-        return values & {test.b} if same and isinstance(test.b, int) else None
+        if not isinstance(test.b, int):
+            return None
+        return frozenset(value for value in values if compare(test.op, value, test.b))
     if len(test.regs) != 1 or len(test.members) > FEW:
         return None
     return frozenset(

@@ -52,6 +52,7 @@ IPV6_NEXT = Field("ip6.next", 6, 1)
 IPV6_HOP_LIMIT = Field("ip6.hops", 7, 1)
 IPV6_SRC = 8  # 16 bytes
 IPV6_DST = 24  # 16 bytes
+IPV4_LENGTH = 20  # without options
 IPV6_LENGTH = 40
 
 # RFC 826, with Ethernet and IPv4 addresses; RARP is alike (RFC 903)

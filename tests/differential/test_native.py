@@ -108,6 +108,7 @@ def compare(
     programs = {
         "with reuse": compiled(expr, env),
         "without reuse": compiled(expr, replace(env, reuse=False)),
+        "in versions": compiled(expr, replace(env, roomy=True)),
     }
     frames = frames_for(programs["with reuse"], env.linktype, rng)
     packets = [Packet(cut) for frame in frames for cut in cuts(frame, rng, 3)]
@@ -117,7 +118,10 @@ def compare(
     if env.linktype is LinkType.EN10MB:
         stripping = replace(env, stripped_tags=True)
         tagged = [packet for packet in map(stripped, packets) if packet is not None]
-        programs = {"stripped": compiled(expr, stripping)}
+        programs = {
+            "stripped": compiled(expr, stripping),
+            "stripped, in versions": compiled(expr, replace(stripping, roomy=True)),
+        }
         wrong += differences(text, stripping, tagged, programs)
         packets += tagged
     return len(packets), wrong

@@ -14,6 +14,12 @@ from netbpf.expr.nodes import Dialect, Expr
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Program, Verdict
 
+Kinds = tuple[int, ...]
+"""Kinds of packets, as the dialect numbers them."""
+
+
+_MOST_FOR_VERSIONS = 400  # blocks
+
 
 def lower(expr: Expr | None, env: Environment) -> Program:
     """Lower `expr` (None: everything matches), as it comes out of `expr.resolve`.
@@ -31,30 +37,47 @@ def lower(expr: Expr | None, env: Environment) -> Program:
         if not prepared.needed:
             raise
         return prepared.program
-    if plain.needed and plain.repeats:
-        return _Attempt(expr, env, prepare=True).program
-    return plain.program
+    ahead = plain.needed and plain.repeats
+    one = _Attempt(expr, env, prepare=True) if ahead else plain
+    if not one.kinds or len(one.program.blocks) > _MOST_FOR_VERSIONS:
+        return one.program
+    several = _Attempt(expr, env, prepare=ahead, kinds=one.kinds)
+    if several.matching != one.kinds:  # what cannot match needs no version to find that out
+        several = _Attempt(expr, env, prepare=ahead, kinds=several.matching)
+    return several.program
 
 
 class _Attempt:
     """A program, and what the dialect says of it.
 
     With `prepare` what many tests may need is emitted ahead. That changes no verdict where it is
-    `needed`: where every path to a match asks for it, and would have ended without.
+    `needed`: where every path to a match asks for it, and would have ended without. `kinds` of
+    packets have versions of their own; `matching` are those whose version can match.
     """
 
-    def __init__(self, expr: Expr | None, env: Environment, *, prepare: bool = False) -> None:
+    def __init__(
+        self, expr: Expr | None, env: Environment, *, prepare: bool = False, kinds: Kinds = ()
+    ) -> None:
         builder = Builder(env.text, reuse=env.reuse)
         dialect = _dialect(env, builder)
-        if prepare:
-            dialect.prepare()
         yes, no = builder.label("yes"), builder.label("no")
-        if expr is None:
+        matching: list[int] = []
+        for kind in dialect.versions(kinds):
+            if prepare:
+                dialect.prepare()
+            match = builder.label("match")
+            if expr is None:
+                builder.jump(match)
+            else:
+                dialect.lower(expr, match, no)
+            builder.place(match)
+            if kind is not None and builder.reachable:
+                matching.append(kind)
             builder.jump(yes)
-        else:
-            dialect.lower(expr, yes, no)
         builder.place(yes)
+        self.matching = tuple(matching)
         self.needed = dialect.was_asked_for()
+        self.kinds = tuple(dialect.kinds())
         builder.ret(Verdict.MATCH)
         builder.place(no)
         builder.ret(Verdict.NO_MATCH)

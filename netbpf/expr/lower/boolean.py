@@ -11,6 +11,8 @@ Iterative, so that nesting is bounded by memory only. Depends on ir.builder and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from netbpf.expr.nodes import BoolOp, Chain, Expr, Not, Test
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Label, Program
@@ -29,6 +31,20 @@ class DialectLowering:
     def finish(self) -> Program:
         """Return the finished program."""
         return self.builder.finish()
+
+    def kinds(self) -> Sequence[int]:
+        """Return the kinds of packets that may have versions of the program to themselves.
+
+        Called where the program matches: that may depend on what each path there has asked for.
+        """
+        return ()
+
+    def versions(self, kinds: Sequence[int]) -> Iterator[int | None]:  # noqa: ARG002
+        """Emit the way into the version for each kind, and at last for all packets (None).
+
+        The expression is to follow at each.
+        """
+        yield None
 
     def prepare(self) -> None:
         """Emit ahead what many tests may need; nothing, as a rule."""

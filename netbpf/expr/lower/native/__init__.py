@@ -10,11 +10,15 @@ Depends on the files of this package, and common.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.arith import lower_relation
 from netbpf.expr.lower.boolean import DialectLowering, lower_boolean
 from netbpf.expr.lower.common.dispatch import shared_test
+from netbpf.expr.lower.native.link import LINK_ASKED
 from netbpf.expr.lower.native.network import ASKED, long_walks
+from netbpf.expr.lower.native.plain import COMMON, plain_packets
 from netbpf.expr.lower.native.scope import Scope
 from netbpf.expr.lower.native.stack import NativeStack
 from netbpf.expr.nodes import (
@@ -28,6 +32,7 @@ from netbpf.expr.nodes import (
 )
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import Label, Program
+from netbpf.proto.linktype import LinkType
 
 _FEW_WALKS = 2  # that an expression may have in different paths, to spare the others the walk
 
@@ -38,7 +43,19 @@ class NativeLowering(DialectLowering):
     def __init__(self, env: Environment, builder: Builder) -> None:
         self.builder = builder
         self._reuse = env.reuse
+        self._versatile = env.roomy and env.linktype is LinkType.EN10MB
         self._stack = NativeStack(env, builder)
+
+    def kinds(self) -> Sequence[int]:
+        """Return the EtherTypes of what is so common that it may have a version to itself."""
+        asked = self.builder.assigned(self._stack.scope.reg(LINK_ASKED))
+        return COMMON if self._versatile and asked else ()
+
+    def versions(self, kinds: Sequence[int]) -> Iterator[int | None]:
+        """Emit the ways into the versions, for plain packets of some EtherTypes and for all."""
+        if kinds:
+            yield from plain_packets(self._stack, kinds)
+        yield None
 
     def prepare(self) -> None:
         """Walk the outermost network header; every test that needs it will find that done."""

@@ -21,6 +21,9 @@ from netbpf.proto.tunnel import TAG_LENGTH
 SOMEWHERE = FARTHEST // 2
 """No header starts farther out: those before it have been loaded."""
 
+LINK_ASKED = "link header asked for"
+"""Marked in a scope (Builder.mark) on the paths on which something asked for a walk."""
+
 TAGS = 2  # as many are looked through; a third is opaque
 
 _TPIDS = tuple((int(tpid), int(tpid)) for tpid in sorted(TAG_TYPES))
@@ -91,6 +94,7 @@ class LinkWalk:
 
     def _walk(self) -> None:
         builder, scope = self._builder, self._scope
+        builder.mark(scope.reg(LINK_ASKED))
         if all(builder.assigned(scope.reg(name)) for name in ("etype", "l3", "tags")):
             return
         if self._stripped:

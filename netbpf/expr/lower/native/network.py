@@ -22,6 +22,7 @@ from netbpf.ir.program import AluOp, Cmp, Copy, Label, Program, Reg, Verdict
 from netbpf.proto.ethertype import EtherType
 from netbpf.proto.ip import (
     IPV4_FRAGMENT,
+    IPV4_LENGTH,
     IPV4_MORE_FRAGMENTS,
     IPV4_OFFSET_MASK,
     IPV4_PROTOCOL,
@@ -68,11 +69,12 @@ def long_walks(program: Program) -> int:
 class NetworkWalk:
     """Emits the walks of one scope."""
 
-    def __init__(self, layers: Layers, scope: Scope, span: Span) -> None:
+    def __init__(self, layers: Layers, scope: Scope, span: Span, general: Label | None) -> None:
         self._layers = layers
         self._builder = layers.builder
         self._scope = scope
         self._span = span
+        self._general = general  # where packets with options and extension headers go at once
 
     def whole(self, *, more: bool = False) -> None:
         """Assign the registers, whatever the packet."""
@@ -109,6 +111,10 @@ class NetworkWalk:
         if more:
             builder.alu(AluOp.AND, flags, IPV4_MORE_FRAGMENTS, scope.reg("more"))
         words = builder.alu(AluOp.AND, load(base, start + IPV4_VERSION.offset, 1), 0x0F)
+        if self._general is not None:
+            plain = builder.label("plain")
+            builder.branch(Cmp.EQ, words, IPV4_LENGTH // 4, plain, self._general)
+            builder.place(plain)
         length = builder.alu(AluOp.LSH, words, 2)
         if base is not None:
             length = builder.alu(AluOp.ADD, length, base)
@@ -180,6 +186,9 @@ class NetworkWalk:
             builder.place(end)
             arrive(step, None)
             builder.place(extension)
+            if self._general is not None:
+                builder.jump(self._general)
+                return
             if step < EXTENSIONS:
                 self._skip(step, arrive, sought, more)
         builder.ret(Verdict.NO_MATCH)

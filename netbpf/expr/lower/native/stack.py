@@ -37,6 +37,7 @@ class NativeStack:
         self.builder = builder
         self.span = Span(0, 0)  # of the test being lowered
         self.scope = Scope("", env.linktype, Origin(None, 0), outermost=True)
+        self.general: Label | None = None  # for what the version at hand was not made for
         self._wire = WireBytes(builder)
 
     # -- layers ----------------------------------------------------------------------------------
@@ -128,7 +129,8 @@ class NativeStack:
 
     def network_header(self) -> NetworkWalk:
         """Return the walks of the scope's network header."""
-        return NetworkWalk(self, self.scope, self.span)
+        general = self.general if self.scope.outermost else None
+        return NetworkWalk(self, self.scope, self.span, general)
 
     def ip_protocol_is(self, number: int, family: Proto | None, span: Span) -> Test:
         """Return the test for a final protocol, or for an extension header of IPv6."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from netbpf.expr.lower.native.network import long_walks
 from netbpf.expr.nodes import Dialect
-from netbpf.ir.interp import Packet, run
+from netbpf.ir.interp import Packet, run, trace
+from netbpf.ir.passes import optimise
 from netbpf.ir.program import Verdict
 from netbpf.proto.linktype import LinkType
 from tests.unit.expr.lower.asking import asked, program_of
@@ -438,3 +441,49 @@ def test_a_shared_walk_changes_no_verdict(text: str) -> None:
                 assert run(optimised, cut) == run(plain, cut)
     frame = ether(IP, ip4(17, udp(9, 51)), (0x8100, 51))
     assert asked(text, frame) is not text.startswith("not")
+
+
+# -- versions for the plainest packets -------------------------------------------------------------
+
+
+def versions(text: str, **circumstances: Any) -> int:
+    """How many kinds of packets have code of their own."""
+    program = program_of(text, roomy=True, **circumstances)
+    return sum(block.label.startswith("version") for block in program)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tcp dst port 80", 2),
+        ("ip", 1),
+        ("ip6 and udp port 53", 1),
+        ("not ip", 1),
+        ("arp", 0),
+        ("host 10.0.0.1", 1),
+        ("vlan 100 and tcp port 80", 0),
+        ("not vlan and tcp port 80", 2),
+        ("ether src 1:2:3:4:5:6", 0),  # may match without an EtherType
+        ("len > 60 or tcp", 0),
+        ("tcp or len > 60", 2),
+        (" or ".join(f"(ttl = {n} and udp port {n})" for n in range(5, 10)), 2),
+        (" or ".join(f"(ttl = {n} and udp port {n})" for n in range(2, 300)), 0),  # too long
+    ],
+)
+def test_what_has_versions(text: str, expected: int) -> None:
+    assert versions(text) == versions(text, stripped_tags=True) == expected
+
+
+def test_only_ethernet_has_versions_and_only_where_there_is_room() -> None:
+    assert versions("tcp", linktype=LinkType.LINUX_SLL) == 0
+    assert versions("tcp", dialect=Dialect.PCAP) == 0
+    assert program_of("tcp") != program_of("tcp", roomy=True)
+
+
+@pytest.mark.parametrize("packet", [WEB4, WEB6], ids=["IPv4", "IPv6"])
+def test_plain_packets_take_a_short_way(packet: bytes) -> None:
+    ways = [
+        len(trace(optimise(program_of("tcp dst port 80", roomy=roomy)), Packet(packet)).steps)
+        for roomy in (False, True)
+    ]
+    assert ways[1] < ways[0]
