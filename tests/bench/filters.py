@@ -179,7 +179,7 @@ def _means(chosen: list[Measured], ours: str, rival: str) -> str:
         ratios = [
             one.xdp[column][ours].ratio(one.xdp[column][rival]).median
             for one in chosen
-            if rival in one.xdp[column]
+            if {ours, rival} <= one.xdp[column].keys()
         ]
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
         shown.append(f"{column} {mean:.2f} ×")
