@@ -17,6 +17,7 @@ from netbpf.ir.program import (
     Branch,
     Const,
     Copy,
+    Decide,
     Insn,
     Jump,
     Label,
@@ -67,7 +68,7 @@ class Step:
     """One executed instruction or terminator.
 
     `operands` are the values of the registers that it read, in the order of `ir.program.reads`.
-    `value` is what it assigned; for a Branch or Member 1 (then) or 0 (orelse), for a Bound 1.
+    `value` is what it assigned; for a test 1 (then) or 0 (orelse), for a Bound 1.
     None where there is no value: a Jump, a Return, and whatever ended the program with "no match".
     """
 
@@ -197,6 +198,8 @@ def _choose(term: Terminator, registers: dict[Reg, int]) -> tuple[Label | Verdic
     if isinstance(term, Branch):
         b = term.b if isinstance(term.b, int) else registers[term.b]
         holds = compare(term.op, registers[term.a], b)
+    elif isinstance(term, Decide):
+        holds = term.formula.is_true(registers)
     else:
         value = 0
         for reg in term.regs:

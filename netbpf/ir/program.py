@@ -22,10 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 from netbpf.errors import Span
 from netbpf.records import dataclass
+
+if TYPE_CHECKING:
+    from netbpf.ir.formula import Formula
 
 Reg = NewType("Reg", str)
 """A virtual register's name, such as 'l3' or 'ip.src'; unsigned 32 bits."""
@@ -182,6 +185,19 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Decide:
+    """Go on at `then` if a formula is true of the registers, else at `orelse`.
+
+    Only code generators make these, of several branches (codegen.ebpf.fold).
+    """
+
+    formula: Formula
+    then: Label
+    orelse: Label
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Return:
     """End the program."""
 
@@ -189,7 +205,7 @@ class Return:
     span: Span | None = None
 
 
-Terminator = Jump | Branch | Member | Return
+Terminator = Jump | Branch | Member | Decide | Return
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +219,7 @@ class Block:
     def targets(self) -> tuple[Label, ...]:
         """Return the labels that this block can go on at."""
         term = self.term
-        if isinstance(term, (Branch, Member)):
+        if isinstance(term, (Branch, Member, Decide)):
             return (term.then, term.orelse)
         return (term.target,) if isinstance(term, Jump) else ()
 
@@ -232,6 +248,8 @@ def reads(node: Insn | Terminator) -> tuple[Reg, ...]:
         return (node.src,)
     if isinstance(node, (Alu, Branch)):
         return (node.a,) if isinstance(node.b, int) else (node.a, node.b)
+    if isinstance(node, Decide):
+        return tuple(node.formula.registers())
     return node.regs if isinstance(node, Member) else ()
 
 

@@ -12,7 +12,7 @@
       match
 
 Everything is separated by spaces, so that a register may be named '[l3+9:1]'. A line may end in
-its span, as '@ 4:7'; lines that start with '#' are comments.
+its span, as '@ 4:7'; lines that start with '#' are comments. A Decide is written, but not read.
 Depends on errors and ir.program.
 """
 
@@ -30,6 +30,7 @@ from netbpf.ir.program import (
     Cmp,
     Const,
     Copy,
+    Decide,
     Insn,
     Jump,
     Label,
@@ -72,6 +73,8 @@ def show(node: Insn | Terminator) -> str:
         return node.verdict.value
     if isinstance(node, Branch):
         test = f"{node.a} {node.op.value} {_operand(node.b)}"
+    elif isinstance(node, Decide):
+        test = str(node.formula)
     else:
         members = " ".join(_range(low, high) for low, high in node.members)
         test = f"{' '.join(node.regs)} in {{ {members} }}"
@@ -100,7 +103,7 @@ def parse(text: str) -> Program:
             raise IrError(f"line {number}: cannot read '{line.strip()}'") from error
         if label is None:
             raise IrError(f"line {number}: '{line.strip()}' is outside a block")
-        if isinstance(node, (Jump, Branch, Member, Return)):
+        if isinstance(node, (Jump, Branch, Member, Decide, Return)):
             blocks.append(Block(label, tuple(insns), node))
             label, insns = None, []
         else:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netbpf.codegen.ebpf import generate, ranges
+from netbpf.codegen.ebpf import costs, generate, ranges
 from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import MetaField, Program, Verdict
@@ -68,15 +68,22 @@ def at_hook(rng: random.Random, hook: Hook) -> tuple[Packet, Skb]:
     return packet, Skb(packet.ifindex, pkt_type, packet.vlan)
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "blurred"])
-def _blurred(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blur few joins as many are, and tests as in long programs (codegen.ebpf.ranges)."""
-    if request.param:
+@pytest.fixture(params=["plain", "blurred", "eager"])
+def _extreme(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do in small programs what else only large ones or dear branches give reason for.
+
+    Blur few joins as many are, and tests as in long programs (codegen.ebpf.ranges); or fold all
+    that can be folded (codegen.ebpf.costs).
+    """
+    if request.param == "blurred":
         monkeypatch.setattr(ranges, "_FEW_JOINS", 0)
         monkeypatch.setattr(ranges, "_LONG", 0)
+    if request.param == "eager":
+        monkeypatch.setattr(costs, "MISPREDICTED", 100_000)
+        monkeypatch.setattr(costs, "MOST_AHEAD", 100_000)
 
 
-@pytest.mark.usefixtures("_blurred")
+@pytest.mark.usefixtures("_extreme")
 @pytest.mark.parametrize("hook", HOOKS, ids=name)
 def test_a_strict_machine_agrees(hook: Hook) -> None:
     verdicts: Counter[Verdict] = Counter()
@@ -146,7 +153,7 @@ def with_outputs(rng: random.Random, words: int) -> Program:
 
 
 @pytest.mark.root
-@pytest.mark.usefixtures("_blurred")
+@pytest.mark.usefixtures("_extreme")
 @pytest.mark.parametrize(
     "hook",
     [

@@ -67,6 +67,7 @@ GROUPS = (
         "verdicts",
         (
             "tests/differential/test_backends.py",
+            "tests/differential/test_eager.py",
             "tests/differential/test_ir_ebpf.py",
             "tests/net/test_verifier_effort.py",
         ),

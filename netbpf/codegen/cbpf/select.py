@@ -25,6 +25,7 @@ from netbpf.ir.program import (
     Bound,
     Branch,
     Cmp,
+    Decide,
     Insn,
     Jump,
     Label,
@@ -161,8 +162,8 @@ def _end(term: Terminator, evaluator: Evaluator, values: Values) -> Test | Goto:
         return Goto(MATCH if term.verdict is Verdict.MATCH else NO_MATCH, term.span)
     if isinstance(term, Jump):
         return Goto(term.target, term.span)
-    if isinstance(term, Member):
-        raise IrError("a Member that was not expanded")
+    if isinstance(term, (Member, Decide)):
+        raise IrError("a test that classic BPF does not have")
     if term.then == term.orelse:
         return Goto(term.then, term.span)
     if isinstance(term.b, int):

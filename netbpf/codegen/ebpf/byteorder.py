@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from netbpf.ir.formula import Within
 from netbpf.ir.program import (
     Alu,
     AluOp,
@@ -19,6 +20,7 @@ from netbpf.ir.program import (
     Cmp,
     Const,
     Copy,
+    Decide,
     Insn,
     Load,
     Program,
@@ -44,6 +46,10 @@ def on_wire(program: Program) -> dict[Reg, int]:
             ties.add_insn(insn)
         if isinstance(block.term, Branch) and block.term.op in (Cmp.EQ, Cmp.SET):
             ties.tie(*reads(block.term))
+        elif isinstance(block.term, Decide):
+            ties.refuse(
+                leaf.reg for leaf in block.term.formula.leaves() if isinstance(leaf, Within)
+            )
         else:
             ties.refuse(reads(block.term))
     return ties.settle()

@@ -21,8 +21,10 @@ from netbpf.codegen.ebpf.ranges import blurred, discreet, upper_bounds
 from netbpf.codegen.ebpf.regalloc import allocate
 from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.ebpf.steps import Address, Node, base_of, flatten, step
+from netbpf.codegen.ebpf.zero import Wide, Zeros
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import CodeSizeError, Span
+from netbpf.ir.intervals import intervals
 from netbpf.ir.program import (
     Alu,
     AluOp,
@@ -32,6 +34,7 @@ from netbpf.ir.program import (
     Cmp,
     Const,
     Copy,
+    Decide,
     Jump,
     Label,
     Load,
@@ -42,7 +45,7 @@ from netbpf.ir.program import (
     Return,
     Verdict,
 )
-from netbpf.records import dataclass
+from netbpf.records import dataclass, field
 
 _ALU = {
     AluOp.ADD: ebpf.Alu.ADD,
@@ -57,13 +60,17 @@ _ALU = {
     AluOp.RSH: ebpf.Alu.RSH,
 }
 _COMMUTATIVE = (AluOp.ADD, AluOp.MUL, AluOp.AND, AluOp.OR, AluOp.XOR)
+_WIDE_COMMUTATIVE = (ebpf.Alu.OR, ebpf.Alu.MUL)
 _SHIFTS = (AluOp.LSH, AluOp.RSH)
 _JUMP = {Cmp.EQ: Jmp.JEQ, Cmp.GT: Jmp.JGT, Cmp.GE: Jmp.JGE, Cmp.SET: Jmp.JSET}
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where code runs and leads: on a match its outputs are on the stack from `outputs_at` on."""
+    """Where code runs and leads: on a match its outputs are on the stack from `outputs_at` on.
+
+    `codes` are what the program returns at once at those of the two labels that do nothing more.
+    """
 
     hook: Hook
     match: assembler.Label
@@ -71,6 +78,7 @@ class Setting:
     frame: Frame
     tables: sets.Tables
     outputs_at: int = 0
+    codes: Mapping[assembler.Label, int] = field(default_factory=dict)
 
 
 def emit(asm: Assembler, program: Program, access: Access, setting: Setting) -> None:
@@ -80,7 +88,8 @@ def emit(asm: Assembler, program: Program, access: Access, setting: Setting) -> 
     """
     program = access.prepare(program)
     limits = upper_bounds(program)
-    nodes = list(flatten(program, access, limits))
+    order = on_wire(program) if access.raw else {}
+    nodes = list(flatten(program, access, limits, Zeros(intervals(program), order)))
     allocation = allocate(
         [step(node, setting.hook, access, limits, program.outputs) for _, node in nodes],
         access.bank,
@@ -94,7 +103,7 @@ def emit(asm: Assembler, program: Program, access: Access, setting: Setting) -> 
     operands = Operands(asm, allocation, setting.frame)
     if any(isinstance(node, (Load, Bound)) for _, node in nodes):
         asm.emit(*access.prologue())
-    _Emitter(asm, program, access, setting, operands, limits).run(nodes)
+    _Emitter(asm, program, access, setting, operands, limits, order).run(nodes)
 
 
 class _Emitter:
@@ -108,6 +117,7 @@ class _Emitter:
         setting: Setting,
         operands: Operands,
         limits: Mapping[Reg, int],
+        order: Mapping[Reg, int],
     ) -> None:
         self._asm = asm
         self._access = access
@@ -117,7 +127,7 @@ class _Emitter:
         self._blurred = blurred(program)
         self._discreet = discreet(program)
         self._outputs = program.outputs
-        self._order = on_wire(program) if access.raw else {}
+        self._order = order
         self._entry = program.blocks[0].label
         self._labels = {block.label: self._label(block) for block in program}
         self._next: assembler.Label | None = None  # of the block that will be placed next
@@ -149,10 +159,13 @@ class _Emitter:
         return self._asm.label()
 
     def _node(self, node: Node) -> None:
+        assert not isinstance(node, Decide), "flatten makes a Branch of it"
         if isinstance(node, Load):
             self._load(node)
         elif isinstance(node, Alu):
             self._alu(node)
+        elif isinstance(node, Wide):
+            self._wide(node)
         elif isinstance(node, Bound):
             self._access.bound(self._asm, node, self._base(node))
         elif isinstance(node, Address):
@@ -160,7 +173,7 @@ class _Emitter:
         elif isinstance(node, Branch):
             self._branch(node)
         elif isinstance(node, Jump):
-            self._asm.jump(self._labels[node.target])
+            self._go_to(self._labels[node.target])
         elif isinstance(node, Return):
             self._return(node)
         elif isinstance(node, Member):
@@ -241,12 +254,30 @@ class _Emitter:
             self._asm.place(small)
         self._asm.emit(ebpf.alu32_reg(_ALU[op], work, b), ebpf.mov_reg(dst, work))
 
+    def _wide(self, node: Wide) -> None:
+        """dst = a op b, through r0 where dst is b."""
+        dst, a, b = self._operands.target(node.dst), node.a, node.b
+        second = b if isinstance(b, int) else self._operands.read(b, scratch=1)
+        first = a if isinstance(a, int) else self._operands.read(a)
+        work = dst
+        if isinstance(b, str) and dst == second:
+            if node.op in _WIDE_COMMUTATIVE and isinstance(a, str):
+                first, second = second, first
+            work = dst if dst == first and isinstance(a, str) else 0
+        self._asm.emit(ebpf.mov(work, first) if isinstance(a, int) else ebpf.mov_reg(work, first))
+        if isinstance(b, int):
+            operate = (ebpf.alu32 if node.short else ebpf.alu64)(node.op, work, second)
+        else:
+            operate = (ebpf.alu32_reg if node.short else ebpf.alu64_reg)(node.op, work, second)
+        self._asm.emit(operate, ebpf.mov_reg(dst, work))
+        self._operands.done(node.dst)
+
     # -- ways out of a block ---------------------------------------------------------------------
 
     def _branch(self, node: Branch) -> None:
         then, orelse = self._labels[node.then], self._labels[node.orelse]
         if then == orelse:
-            self._asm.jump(then)
+            self._go_to(then)
             return
         a, op = self._tested(node), _JUMP[node.op]
         if then == self._next and op in INVERSE:
@@ -256,7 +287,7 @@ class _Emitter:
         else:
             insn = ebpf.jump_reg(op, a, self._operands.read(node.b, scratch=1))
         self._asm.jump_if(insn, then)
-        self._asm.jump(orelse)
+        self._go_to(orelse)
 
     def _member(self, node: Member) -> None:
         for index, reg in enumerate(node.regs):
@@ -267,16 +298,26 @@ class _Emitter:
                 self._asm.emit(ebpf.store(4, FRAME_POINTER, sets.word(index), value))
         then, orelse = self._labels[node.then], self._labels[node.orelse]
         sets.look_up(self._asm, self._setting.tables, node, orelse)
-        self._asm.jump(then)
+        self._go_to(then)
 
     def _return(self, node: Return) -> None:
         if node.verdict is Verdict.NO_MATCH:
-            self._asm.jump(self._setting.no_match)
+            self._go_to(self._setting.no_match)
             return
         for index, reg in enumerate(self._outputs):
             at = self._setting.outputs_at + 4 * index
             self._asm.emit(ebpf.store(4, FRAME_POINTER, at, self._operands.read(reg)))
-        self._asm.jump(self._setting.match)
+        self._go_to(self._setting.match)
+
+    def _go_to(self, target: assembler.Label) -> None:
+        """Go on elsewhere; where all that is left to do is to return a code, do that here."""
+        code = self._setting.codes.get(target)
+        if code is None:
+            self._asm.jump(target)
+        else:
+            self._asm.span = None
+            self._asm.emit(ebpf.mov(0, code))
+            self._asm.leave()
 
     # -- beneath ---------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """From the IR to an eBPF program for a hook.
 
     r6 = ctx
+    the eager version, for most packets    ─┐ what it is not for begins anew
     the filter, reading bytes directly     ─┐ a bounds check fails: is there more than the
     the filter, copying bytes              ←┘ linear part? else no match
     the keys to count by, likewise
@@ -20,6 +21,7 @@ from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
 from netbpf.asm.ebpf import FRAME_POINTER, Jmp
 from netbpf.codegen.ebpf import counters
 from netbpf.codegen.ebpf.access import DATA, DATA_END, Classic, Copying, Direct
+from netbpf.codegen.ebpf.eager import eager
 from netbpf.codegen.ebpf.emit import Setting, emit
 from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.sets import Tables
@@ -60,7 +62,8 @@ def generate(
     hold `capacity` entries. Without `counting` a socket program returns `snaplen` or 0.
     Raises CodeSizeError, and UsageError where the hook cannot do the action.
     """
-    program = _prepared(replace(program, outputs=()))
+    program = replace(program, outputs=())
+    quick = eager(program) if hook.linear is not None else None
     keys = {key: _prepared(lookup) for key, lookup in (keys or {}).items()}
     if counting and hook.target is Target.SOCKET and action is not Action.COUNT:
         raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
@@ -70,7 +73,16 @@ def generate(
         if len(lookup.outputs) != counters.KEY_WORDS[key]:
             raise IrError(f"a key of {len(lookup.outputs)} words for {key.value}")
     layout = counters.layout(tuple(keys), capacity) if counting else None
-    plan = _Plan(program, hook, action, keys, layout, snaplen, Tables(program.text))
+    plan = _Plan(
+        quick=None if quick is None else _prepared(quick),
+        program=_prepared(program),
+        hook=hook,
+        action=action,
+        keys=keys,
+        layout=layout,
+        snaplen=snaplen,
+        tables=Tables(program.text),
+    )
     code = _assemble(plan)
     return ProgramSpec(
         name=name,
@@ -92,8 +104,9 @@ def generate(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """All that code is made from."""
+    """All that code is made from. `quick` is the eager version of the program, if there is one."""
 
+    quick: Program | None
     program: Program
     hook: Hook
     action: Action
@@ -137,12 +150,21 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
     frame = Frame(tuple(counters.KEY_WORDS[key] for key in plan.keys))
     match, no_match = asm.label(), asm.label()
     asm.emit(ebpf.mov_reg(CTX, 1))
-    if any(map(blurred, (plan.program, *plan.keys.values()))):
+    hidden = any(map(blurred, plan.keys.values()))
+    if hidden:
         _hide_zero(asm, plan.hook)
-    setting = Setting(plan.hook, match, no_match, frame, plan.tables)
+    on_match, on_no_match = (code & U32 for code in plan.codes)
+    codes = {match: on_match, no_match: on_no_match} if plan.layout is None else {}
+    setting = Setting(plan.hook, match, no_match, frame, plan.tables, codes=codes)
+    if plan.quick is not None and plan.hook.linear is not None:
+        exact = asm.label()
+        emit(asm, plan.quick, Direct(plan.hook.linear, exact), setting)
+        asm.span = None
+        asm.place(exact)
+    if blurred(plan.program) and not hidden:
+        _hide_zero(asm, plan.hook)
     _versions(asm, plan.program, setting, may_end=True)
     asm.span = None
-    on_match, on_no_match = plan.codes
     asm.place(no_match)
     if plan.layout is not None and plan.action is Action.PASS:
         counters.count_dropped(asm, plan.layout)
@@ -216,7 +238,7 @@ def _prepared(program: Program) -> Program:
 
 
 def _leave(asm: Assembler, code: int) -> None:
-    asm.emit(ebpf.mov(0, code & U32))
+    asm.emit(ebpf.mov(0, code))
     asm.leave()
 
 

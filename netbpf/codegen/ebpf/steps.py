@@ -11,13 +11,18 @@ from netbpf.asm import ebpf
 from netbpf.codegen.ebpf.access import Access
 from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.regalloc import Step
+from netbpf.codegen.ebpf.zero import Wide, Zeros
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import Span
 from netbpf.ir.program import (
     Alu,
     Bound,
+    Branch,
+    Cmp,
     Const,
     Copy,
+    Decide,
+    Insn,
     Label,
     Load,
     Member,
@@ -42,7 +47,8 @@ class Address:
     span: Span | None
 
 
-Node = Const | Copy | Load | Meta | Alu | Bound | Terminator | Address
+_Inner = Insn | Address | Wide
+Node = _Inner | Terminator
 
 
 def pointer(base: Reg) -> Reg:
@@ -51,9 +57,11 @@ def pointer(base: Reg) -> Reg:
 
 
 def flatten(
-    program: Program, access: Access, limits: Mapping[Reg, int]
+    program: Program, access: Access, limits: Mapping[Reg, int], zeros: Zeros
 ) -> Iterator[tuple[Label, Node]]:
     """Yield everything in order, with an Address behind each assignment to a pointer's base.
+
+    A Decide becomes the steps that compute its formula, and a Branch.
 
     A constant that is nothing but such a base goes into the Address, unless it is to be blurred.
     """
@@ -67,15 +75,42 @@ def flatten(
             else:
                 numbers.update(reads(insn))
     for block in program:
+        nodes: list[_Inner] = []
         for insn in block.insns:
             dst = written(insn)
             alone = isinstance(insn, Const) and dst in bases and dst not in numbers
             if not alone:
-                yield block.label, insn
+                nodes.append(insn)
             if dst is not None and dst in bases:
                 base = insn.value if isinstance(insn, Const) and alone else dst
-                yield block.label, Address(pointer(dst), base, insn.span)
-        yield block.label, block.term
+                nodes.append(Address(pointer(dst), base, insn.span))
+        term = block.term
+        if isinstance(term, Decide):
+            wide, zero = zeros.nodes(term.formula, term.span)
+            nodes = _as_late_as_possible([*nodes, *wide], access, limits)
+            term = Branch(Cmp.EQ, zero, 0, term.then, term.orelse, term.span)
+        yield from ((block.label, node) for node in nodes)
+        yield block.label, term
+
+
+def _as_late_as_possible(
+    nodes: list[_Inner], access: Access, limits: Mapping[Reg, int]
+) -> list[_Inner]:
+    """Put each value right before the first node that reads it, to hold a register for less long.
+
+    Bounds stay ahead of what they are for, and what only other blocks read stays ahead of all.
+    """
+    backwards: list[_Inner] = []
+    for node in reversed(nodes):
+        dst = _assigned(node)
+        users = (
+            index
+            for index in range(len(backwards) - 1, -1, -1)
+            if dst in _read(backwards[index], access, limits)
+        )
+        first = None if dst is None else next(users, None)
+        backwards.insert(len(backwards) if first is None else first + 1, node)
+    return backwards[::-1]
 
 
 def base_of(insn: Load | Bound, access: Access, limits: Mapping[Reg, int]) -> Reg | None:
@@ -89,19 +124,31 @@ def step(
     node: Node, hook: Hook, access: Access, limits: Mapping[Reg, int], outputs: tuple[Reg, ...]
 ) -> Step:
     """Return what a node does to values. `outputs` are read where the program matches."""
-    if isinstance(node, Address):
-        if isinstance(node.base, int):
-            return Step((), node.dst)
-        return Step((node.base,), node.dst, like=node.base)
+    used = _read(node, access, limits)
     if isinstance(node, (Load, Bound)):
-        base = base_of(node, access, limits)
-        return Step((base,) if base is not None else (), written(node), access.clobbers)
+        return Step(used, written(node), access.clobbers)
     if isinstance(node, Meta):
         calls = any(insn.code == ebpf.call(0).code for insn in hook.meta[node.field](0))
         return Step((), node.dst, calls)
-    used = reads(node)
-    if isinstance(node, (Const, Copy, Alu)):
+    if isinstance(node, (Const, Copy, Alu, Address, Wide)):
         return Step(used, node.dst, like=used[0] if used else None)
     if isinstance(node, Return):
         return Step(outputs if node.verdict is Verdict.MATCH else (), None)
     return Step(used, None, isinstance(node, Member))
+
+
+def _read(node: Node, access: Access, limits: Mapping[Reg, int]) -> tuple[Reg, ...]:
+    """Return the values that a node reads."""
+    if isinstance(node, Wide):
+        return tuple(operand for operand in (node.a, node.b) if not isinstance(operand, int))
+    if isinstance(node, Address):
+        return () if isinstance(node.base, int) else (node.base,)
+    if isinstance(node, (Load, Bound)):
+        base = base_of(node, access, limits)
+        return () if base is None else (base,)
+    return reads(node)
+
+
+def _assigned(node: _Inner) -> Reg | None:
+    """Return the value that a node gives, None for a Bound."""
+    return node.dst if isinstance(node, (Address, Wide)) else written(node)

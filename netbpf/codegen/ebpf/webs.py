@@ -18,6 +18,7 @@ from netbpf.ir.program import (
     Bound,
     Branch,
     Copy,
+    Decide,
     Insn,
     Label,
     Load,
@@ -134,6 +135,8 @@ def _reading(insn: Insn, names: dict[Reg, Reg]) -> Insn:
 def _leaving(term: Terminator, names: dict[Reg, Reg]) -> Terminator:
     if isinstance(term, Branch):
         return replace(term, a=names[term.a], b=_operand(term.b, names))
+    if isinstance(term, Decide):
+        return replace(term, formula=term.formula.renamed(names))
     if isinstance(term, Member):
         return replace(term, regs=tuple(names[reg] for reg in term.regs))
     return term

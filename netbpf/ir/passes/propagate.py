@@ -22,6 +22,7 @@ from netbpf.ir.program import (
     Block,
     Bound,
     Branch,
+    Decide,
     Insn,
     Jump,
     Label,
@@ -88,6 +89,10 @@ class _Walk:
             return term
         if isinstance(term, Jump):
             return replace(term, target=self._arrive(term.target, facts))
+        if isinstance(term, Decide):  # made when all is known that can be
+            return replace(
+                term, then=self._arrive(term.then, facts), orelse=self._arrive(term.orelse, facts)
+            )
         if isinstance(term, Branch):
             term = simplify_test(term, facts, self._single)
         outcome = facts.decide(term)
@@ -132,7 +137,9 @@ class _Walk:
 
     def _onward(self, block: Block, facts: Facts) -> Label | None:
         """Return where a block leads that has nothing to do, None if it has."""
-        if isinstance(block.term, Return) or not all(_is_known(i, facts) for i in block.insns):
+        if isinstance(block.term, (Return, Decide)) or not all(
+            _is_known(i, facts) for i in block.insns
+        ):
             return None
         if isinstance(block.term, Jump):
             return block.term.target

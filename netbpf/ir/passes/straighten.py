@@ -16,6 +16,7 @@ from netbpf.ir.program import (
     Block,
     Bound,
     Branch,
+    Decide,
     Insn,
     Jump,
     Label,
@@ -73,6 +74,8 @@ def _content(insns: tuple[Insn, ...], term: Terminator) -> object:
     )
     if isinstance(term, Branch):
         return does, term.op, term.a, term.b, term.then, term.orelse
+    if isinstance(term, Decide):
+        return does, term.formula, term.then, term.orelse
     if isinstance(term, Member):
         return does, term.regs, id(term.members), term.then, term.orelse
     return does, term.target if isinstance(term, Jump) else term.verdict

@@ -15,6 +15,7 @@ from netbpf.ir.program import (
     Bound,
     Branch,
     Copy,
+    Decide,
     Insn,
     Load,
     Member,
@@ -89,6 +90,9 @@ class _Names:
             a = self.of(term.a)
             b = term.b if isinstance(term.b, int) else self.of(term.b)
             return term if (a, b) == (term.a, term.b) else replace(term, a=a, b=b)
+        if isinstance(term, Decide):
+            names = {reg: self.of(reg) for reg in term.formula.registers()}
+            return replace(term, formula=term.formula.renamed(names))
         if isinstance(term, Member):
             return replace(term, regs=tuple(self.of(reg) for reg in term.regs))
         return term

@@ -53,9 +53,11 @@ def test_without_fragments_there_is_one_version() -> None:
         r8 = *(u32 *)(r6 +4)
         r0 = r7
         r0 += 14
-        if r0 > r8 goto pc+2
+        if r0 > r8 goto pc+4
         r2 = *(u16 *)(r7 +12)
-        if r2 == 0x8 goto pc+2
+        if r2 == 0x8 goto pc+4
+        r0 = 2
+        exit
         r0 = 2
         exit
         r0 = 1
@@ -71,24 +73,27 @@ def test_with_fragments_a_second_version_copies() -> None:
         r8 = *(u32 *)(r6 +4)
         r0 = r7
         r0 += 14
-        if r0 > r8 goto pc+3
+        if r0 > r8 goto pc+4
         r2 = *(u16 *)(r7 +12)
-        if r2 == 0x8 goto pc+17
-        goto pc+14
+        if r2 == 0x8 goto pc+20
+        r0 = 2
+        exit
         r1 = r6
         call bpf_xdp_get_buff_len#188
         if r0 > 0xffff goto pc+2
         r7 += r0
-        if r7 <= r8 goto pc+9
+        if r7 <= r8 goto pc+11
         r2 = 12
         r1 = r6
         r3 = r10
         r3 += -16
         r4 = 2
         call bpf_xdp_load_bytes#189
-        if r0 != 0x0 goto pc+2
+        if r0 != 0x0 goto pc+4
         r2 = *(u16 *)(r10 -16)
-        if r2 == 0x8 goto pc+2
+        if r2 == 0x8 goto pc+4
+        r0 = 2
+        exit
         r0 = 2
         exit
         r0 = 1
@@ -131,7 +136,7 @@ def test_a_spec_is_complete() -> None:
 
 def test_each_instruction_knows_the_text_that_it_came_from() -> None:
     spec = bare(ETHERTYPE, frags=False)
-    assert [span == Span(0, 2) for span in spec.spans] == [False] * 3 + [True] * 5 + [False] * 4
+    assert [span == Span(0, 2) for span in spec.spans] == [False] * 3 + [True] * 5 + [False] * 6
 
 
 def test_an_offset_far_outside_is_no_match() -> None:

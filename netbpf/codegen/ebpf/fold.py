@@ -1,0 +1,239 @@
+"""Fold branches that lead to the same places into one: `tcp dst port 80` asks once, not thrice.
+
+A branch that goes either to a block with a test of its own, or where that test may lead, becomes a
+Decide on both. What that block computes is then computed ahead, also for packets that it was not
+meant for: sound where no load fails (codegen.ebpf.eager). It saves branches that the processor
+mispredicts, and costs instructions on the way that needed none; `costs` weighs the two.
+Depends on ir, codegen.ebpf.costs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from netbpf.codegen.ebpf import costs
+from netbpf.errors import Span
+from netbpf.ir.expressions import Assignment, definitions
+from netbpf.ir.formula import Bits, Formula, Within, every, some
+from netbpf.ir.intervals import Interval, intervals
+from netbpf.ir.passes.unreachable import drop_unreachable
+from netbpf.ir.program import (
+    U32,
+    Alu,
+    AluOp,
+    Block,
+    Bound,
+    Branch,
+    Cmp,
+    Decide,
+    Insn,
+    Label,
+    Member,
+    Meta,
+    Program,
+    Reg,
+    Return,
+    Verdict,
+)
+from netbpf.records import dataclass, replace
+
+
+def fold(program: Program) -> Program:
+    """Return the program with fewer branches; the same verdict where none of its loads fails."""
+    folder = _Folder(program)
+    for block in reversed(program.blocks):
+        folder.take(block, first=block is program.blocks[0])
+    return drop_unreachable(
+        replace(program, blocks=tuple(folder.done[block.label] for block in program))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A block's way out as a formula, with where it leads."""
+
+    formula: Formula
+    then: Label
+    orelse: Label
+    span: Span | None
+
+    def turned(self) -> _Test:
+        """Return the same test with its opposite."""
+        return replace(self, formula=self.formula.negated(), then=self.orelse, orelse=self.then)
+
+
+class _Folder:
+    """Goes backwards, so that what a block leads to has been folded before."""
+
+    def __init__(self, program: Program) -> None:
+        self.done: dict[Label, Block] = {}
+        self._ways = Counter(target for block in program for target in block.targets())
+        self._single, self._joins = definitions(program)
+        self._ranges = intervals(program)
+        self._misses = {block.label for block in program if _is_miss(block)}
+
+    def take(self, block: Block, *, first: bool) -> None:
+        """Fold into a block what it can take.
+
+        The first test of all stays as it is where it can tell that a packet does not match: most do
+        not, and that is the shortest way to say so.
+        """
+        is_way_out = first and not self._misses.isdisjoint(block.targets())
+        while not is_way_out and (folded := self._once(block)) is not None:
+            block = folded
+        self.done[block.label] = block
+
+    def _once(self, block: Block) -> Block | None:
+        """Return the block with one or both of those that follow it in it, None if none can be."""
+        test = self._test(block)
+        if test is None:
+            return None
+        return self._both(block, test) or self._one(block, test)
+
+    def _one(self, block: Block, test: _Test) -> Block | None:
+        for way in (test, test.turned()):
+            follower = self._follower(way.then)
+            if follower is None:
+                continue
+            for inner in (follower, follower.turned()):
+                if inner.orelse == way.orelse:
+                    formula = every(way.formula, inner.formula)
+                    if self._pays(test, formula, (way.then,)):
+                        self._ways[way.orelse] -= 1
+                        return self._merged(block, (way.then,), formula, inner)
+        return None
+
+    def _both(self, block: Block, test: _Test) -> Block | None:
+        """Fold two followers that lead to the same two places."""
+        then, orelse = self._follower(test.then), self._follower(test.orelse)
+        if then is None or orelse is None:
+            return None
+        for other in (orelse, orelse.turned()):
+            if (other.then, other.orelse) == (then.then, then.orelse):
+                formula = _either(test.formula, then.formula, other.formula)
+                if self._pays(test, formula, (test.then, test.orelse)):
+                    self._ways[then.then] -= 1
+                    self._ways[then.orelse] -= 1
+                    return self._merged(block, (test.then, test.orelse), formula, then)
+        return None
+
+    def _pays(self, test: _Test, formula: Formula, followers: tuple[Label, ...]) -> bool:
+        """Whether one test of everything is expected to cost less than one after the other."""
+        likely = costs.likelihood(test.formula, self._single)
+        apart = costs.branch(likely)
+        together = costs.branch(costs.likelihood(formula, self._single)) + costs.formula(formula)
+        ahead = costs.formula(formula) - costs.formula(test.formula)
+        for label in followers:
+            code, inner = costs.insns(self.done[label].insns), self._test(self.done[label])
+            assert inner is not None
+            reached = likely if label == test.then else 1 - likely
+            then = costs.branch(costs.likelihood(inner.formula, self._single))
+            apart += reached * (code + then)
+            together += code
+            ahead += code
+        return together < apart and ahead <= costs.MOST_AHEAD
+
+    def _merged(
+        self, block: Block, followers: tuple[Label, ...], formula: Formula, inner: _Test
+    ) -> Block:
+        insns = [*block.insns]
+        for label in followers:
+            insns += self.done[label].insns
+        span = block.term.span.cover(inner.span) if block.term.span and inner.span else inner.span
+        then, orelse, opposite = inner.then, inner.orelse, formula.negated()
+        if costs.formula(opposite) < costs.formula(formula):
+            formula, then, orelse = opposite, orelse, then
+        term = Decide(formula, then, orelse, span)
+        return Block(block.label, tuple(insns), term)
+
+    def _follower(self, label: Label) -> _Test | None:
+        """Return the test of a block that may be computed ahead."""
+        block = self.done[label]
+        if self._ways[label] != 1 or not all(map(self._is_harmless, block.insns)):
+            return None
+        return self._test(block)
+
+    def _is_harmless(self, insn: Insn) -> bool:
+        """Whether an instruction does no harm where it is not needed."""
+        if isinstance(insn, Bound):
+            return True  # where it fails, the exact program decides
+        if isinstance(insn, Meta) or insn.dst in self._joins:
+            return False
+        return not (isinstance(insn, Alu) and insn.op in (AluOp.DIV, AluOp.MOD))
+
+    def _test(self, block: Block) -> _Test | None:
+        term = block.term
+        if isinstance(term, Decide):
+            formula: Formula | None = term.formula
+        elif isinstance(term, Branch):
+            formula = _of_branch(term, self._single, self._ranges)
+        elif isinstance(term, Member):
+            formula = _of_member(term, self._ranges)
+        else:
+            return None
+        return None if formula is None else _Test(formula, term.then, term.orelse, term.span)
+
+
+def _either(test: Formula, then: Formula, orelse: Formula) -> Formula:
+    """Return "`then` if `test`, else `orelse`"."""
+    if _excludes(orelse, test):
+        return some(every(test, then), orelse)
+    if _excludes(then, test.negated()):
+        return some(then, every(test.negated(), orelse))
+    return some(every(test, then), every(test.negated(), orelse))
+
+
+def _excludes(formula: Formula, test: Formula) -> bool:
+    """Whether a conjunction cannot be true together with a test: it wants another value."""
+    if not isinstance(test, Bits) or not test.holds:
+        return False
+    return any(
+        isinstance(part, Bits)
+        and part.holds
+        and (part.reg, part.mask) == (test.reg, test.mask)
+        and part.value != test.value
+        for part in getattr(formula, "parts", ())
+    )
+
+
+def _of_branch(
+    term: Branch, single: Mapping[Reg, Assignment], ranges: Mapping[Reg, Interval]
+) -> Formula | None:
+    """Return a comparison with a constant as a formula."""
+    if not isinstance(term.b, int):
+        return None
+    reg, whole = term.a, _bits(ranges[term.a])
+    if term.op is Cmp.GE:
+        return Within(reg, low=term.b)
+    if term.op is Cmp.GT:
+        return Within(reg, low=term.b + 1) if term.b < U32 else None
+    if term.op is Cmp.SET:
+        return Bits(reg, holds=False, mask=term.b & whole)
+    made = single.get(reg)
+    if isinstance(made, Alu) and made.op is AluOp.AND and isinstance(made.b, int):
+        return Bits(made.a, mask=made.b, value=term.b)
+    return Bits(reg, mask=whole, value=term.b)
+
+
+def _of_member(term: Member, ranges: Mapping[Reg, Interval]) -> Formula | None:
+    """Return a small set of numbers as a formula."""
+    if len(term.regs) != 1 or not 0 < len(term.members) <= costs.MOST_MEMBERS:
+        return None
+    reg = term.regs[0]
+    whole = _bits(ranges[reg])
+    return some(
+        *(
+            Bits(reg, mask=whole, value=low) if low == high else Within(reg, low=low, high=high)
+            for low, high in term.members
+        )
+    )
+
+
+def _bits(interval: Interval) -> int:
+    """Return all bits that a value can have."""
+    return (1 << interval.high.bit_length()) - 1
+
+
+def _is_miss(block: Block) -> bool:
+    return isinstance(block.term, Return) and block.term.verdict is Verdict.NO_MATCH
