@@ -66,6 +66,13 @@ class MapSpec:
     freeze: bool = False
 
 
+COUNTER_TOTALS = 3
+"""Numbers of the totals before those of the tables: packets, bytes, dropped packets."""
+COUNTER_ENTRY = 16
+"""Bytes of a table's entry: packets, bytes."""
+_ROW = 128  # bytes: two cache lines, which processors fetch together
+
+
 @dataclass(frozen=True, slots=True)
 class CounterTable:
     """One `--by` table: which map holds it, and how many entries it has room for."""
@@ -75,19 +82,37 @@ class CounterTable:
     capacity: int
     exact: bool  # False: least recently used entries are evicted, and the evictions counted
 
+    @property
+    def row(self) -> int:
+        """The bytes from one CPU's entries to the next one's, in an exact table's ARRAY."""
+        return _rounded(self.capacity * COUNTER_ENTRY)
+
 
 @dataclass(frozen=True, slots=True)
 class CounterLayout:
     """Where a program counts. All numbers are u64 in host byte order, per CPU.
 
-    Map `totals` (PERCPU_ARRAY, one entry) holds: packets, bytes (that matched), dropped packets,
-    then one "entries created" counter per table, in the order of `tables`. A table's value is
-    packets, bytes. Array tables (port, sport, proto) are indexed by the number itself; the last
-    index counts packets that have none. Hash tables have the keys of observe.counters.
+    Map `totals` holds: packets, bytes (that matched), dropped packets, then one "entries created"
+    counter per table, in the order of `tables`. A table's entry is packets, bytes. Exact tables
+    (port, sport, proto) are indexed by the number itself; the last index counts packets that have
+    none. Hash tables have the keys of observe.counters.
+
+    Totals and exact tables are maps of type PERCPU_ARRAY, or of type ARRAY with one value: a row
+    for each CPU, by its number; what a row has behind its numbers is 0.
     """
 
     totals: str
     tables: tuple[CounterTable, ...] = ()
+
+    @property
+    def totals_size(self) -> int:
+        """The bytes of the totals of one CPU."""
+        return 8 * (COUNTER_TOTALS + len(self.tables))
+
+    @property
+    def totals_row(self) -> int:
+        """The bytes from one CPU's totals to the next one's, in an ARRAY."""
+        return _rounded(self.totals_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +151,8 @@ class ClassicFilter:
     text: str = ""
     spans: tuple[Span | None, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def _rounded(size: int) -> int:
+    """Return the size of a row: no CPU writes to the cache lines of another."""
+    return (size + _ROW - 1) // _ROW * _ROW

@@ -10,6 +10,7 @@ class Helper(IntEnum):
 
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
+    GET_SMP_PROCESSOR_ID = 8
     SKB_STORE_BYTES = 9
     SKB_LOAD_BYTES = 26  # Linux 4.5
     SKB_CHANGE_TAIL = 38  # Linux 4.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack
+from errno import E2BIG
 from typing import TYPE_CHECKING, NamedTuple
 
 from netbpf.cli import output
@@ -12,6 +13,7 @@ from netbpf.errors import (
     KernelError,
     PrivilegeError,
     UsageError,
+    VerifierError,
 )
 from netbpf.spec import Action, Key, ProgramSpec, Target
 
@@ -159,12 +161,16 @@ def _attach(order: Order, interface: Interface, netns: Netns) -> Attachment:
 
 
 def _load(order: Order, options: Options) -> tuple[Program, ProgramSpec]:
-    """Compile and load; before Linux 5.18 XDP programs cannot read multi-buffer packets."""
+    """Compile and load; before Linux 5.18 XDP programs cannot read multi-buffer packets.
+
+    Before 6.0 a map's value has at most 4 MiB, which rows for many CPUs are not within.
+    """
     from netbpf import compiler
+    from netbpf.kernel import cpus
     from netbpf.link import strays
     from netbpf.objects import Program
 
-    def load(*, frags: bool) -> tuple[Program, ProgramSpec]:
+    def load_for(bound: int | None, *, frags: bool) -> tuple[Program, ProgramSpec]:
         spec = compiler.compile_filter(
             order.request.text,
             target=order.target,
@@ -173,8 +179,17 @@ def _load(order: Order, options: Options) -> tuple[Program, ProgramSpec]:
             name=strays.KEPT if order.keep else strays.RUNNING,
             options=options,
             frags=frags,
+            cpus=bound,
         )
         return Program.load(spec), spec
+
+    def load(*, frags: bool) -> tuple[Program, ProgramSpec]:
+        try:
+            return load_for(cpus.bound(), frags=frags)
+        except KernelError as error:
+            if error.errno != E2BIG or isinstance(error, VerifierError):
+                raise
+        return load_for(None, frags=frags)
 
     try:
         program, spec = load(frags=True)

@@ -15,7 +15,8 @@ from netbpf.proto.linktype import LinkType
 from netbpf.records import dataclass
 from netbpf.spec import Action, CounterLayout, CounterTable, Key, Target
 
-_FORMAT = 1  # raised when a reader of the old one would misread the new one
+_FORMAT = 2  # raised when a reader of the old one would misread the new one
+_READABLE = (1, _FORMAT)  # 1: all counters are in per-CPU maps, which their types say, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def decode(content: bytes) -> Kept:
     """
     try:
         found = json.loads(content.rstrip(b"\0"))
-        if found["format"] != _FORMAT:
+        if found["format"] not in _READABLE:
             raise InputError(f"kept by a netbpf with another format ({found['format']})")
         return _from_json(found)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -5,10 +5,11 @@ Depends on spec, kernel. Knows nothing of what the bytes mean: observe does.
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from errno import EINVAL, ENOSPC, EOPNOTSUPP
 
 from netbpf.errors import KernelError
@@ -133,6 +134,14 @@ class Map(AbstractContextManager["Map"]):
         while batch.cursor is not None:
             batch, count = self._batch(batch.cursor, count)
             yield batch.keys, batch.values
+
+    @contextmanager
+    def memory(self, *, writable: bool = False) -> Iterator[memoryview]:
+        """Share the values of an array that was made with MapFlag.MMAPABLE (Linux 5.5)."""
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        size = self.info.value_size * self.info.max_entries
+        with mmap.mmap(self.fd, size, access=access) as shared, memoryview(shared) as view:
+            yield view
 
     def pin(self, path: str) -> None:
         """Give the map a name on a BPF file system."""

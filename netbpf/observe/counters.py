@@ -1,28 +1,26 @@
 """Read the counters of a filter: maps in the kernel, numbers here.
 
 A packet is counted on the CPU that saw it; what is read is the sum over all *possible* CPUs.
-spec.CounterLayout says which map holds what. The keys of the hash tables, u32 words in host byte
-order: an address (src, dst) is family (4 or 6) and four address words, most significant first; a
-flow is family << 8 | protocol, sport << 16 | dport, and two times four address words. An IPv4
-address is in the first of its words; all is 0 for packets that have no address.
-Depends on spec, objects.
+spec.CounterLayout says which map holds what, observe.cells finds the numbers there. The keys of the
+hash tables, u32 words in host byte order: an address (src, dst) is family (4 or 6) and four address
+words, most significant first; a flow is family << 8 | protocol, sport << 16 | dport, and two times
+four address words. An IPv4 address is in the first of its words; all is 0 for packets that have no
+address.
+Depends on spec, observe.cells.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from struct import Struct
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from netbpf.spec import CounterLayout, CounterTable, Key
-
-TOTALS = 3  # packets, bytes, dropped; behind them one count of created entries per table
-_ENTRY = Struct("=QQ")  # packets, bytes
-_ENTRY_ZERO = bytes(_ENTRY.size)
+from netbpf.observe import cells
+from netbpf.observe.cells import CounterMap
+from netbpf.spec import COUNTER_TOTALS, CounterLayout, CounterTable, Key
 
 
 class FlowKey(NamedTuple):
@@ -64,38 +62,15 @@ class Counters(NamedTuple):
     tables: tuple[Table, ...]
 
 
-class CounterMap(Protocol):
-    """The part of objects.Map that counting needs."""
-
-    @property
-    def value_size(self) -> int:
-        """The bytes of all CPUs' values of one key."""
-
-    def lookup(self, key: bytes) -> bytes | None:
-        """Return all CPUs' values of one key."""
-
-    def split(self, value: bytes) -> list[bytes]:
-        """Cut a value into one part per CPU."""
-
-    def batches(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield all keys and values, many at once, one behind the other."""
-
-    def write(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        """Write many entries."""
-
-    def delete(self, key: bytes) -> bool:
-        """Remove one entry."""
-
-
 def read(
     layout: CounterLayout, maps: Mapping[str, CounterMap], *, by: Iterable[Key] | None = None
 ) -> Counters:
     """Return all counters, or the tables of the keys in `by` only."""
-    totals = _totals(layout, maps)
+    totals = cells.totals(layout, maps)
     wanted = set(Key if by is None else by)
     tables = tuple(
         _table(table, maps[table.map], created)
-        for table, created in zip(layout.tables, totals[TOTALS:], strict=True)
+        for table, created in zip(layout.tables, totals[COUNTER_TOTALS:], strict=True)
         if table.key in wanted
     )
     return Counters(totals[0], totals[1], totals[2], tables)
@@ -103,51 +78,17 @@ def read(
 
 def reset(layout: CounterLayout, maps: Mapping[str, CounterMap]) -> None:
     """Set all counters to zero. Packets counted meanwhile may be lost or kept, by chance."""
-    for table in layout.tables:
-        counted = maps[table.map]
-        if table.exact:
-            counted.write((key, _ENTRY_ZERO) for key, _ in list(_used(counted, table)))
-        else:
-            for key, _ in list(_used(counted, table)):
-                counted.delete(key)
-    maps[layout.totals].write([(bytes(4), bytes(8 * (TOTALS + len(layout.tables))))])
-
-
-def _totals(layout: CounterLayout, maps: Mapping[str, CounterMap]) -> list[int]:
-    totals = maps[layout.totals]
-    numbers = Struct(f"={TOTALS + len(layout.tables)}Q")
-    cpus = totals.split(totals.lookup(bytes(4)) or b"")
-    return [sum(column) for column in zip(*map(numbers.unpack, cpus), strict=True)]
+    cells.clear(layout, maps, map(_key_size, layout.tables))
 
 
 def _table(table: CounterTable, counted: CounterMap, created: int) -> Table:
     decode = _decoder(table.key)
-    found: dict[bytes, Entry] = {}  # an LRU map may give an entry twice while it changes
-    for key, value in _used(counted, table):
-        packets = size = 0
-        for cpu in counted.split(value):
-            one, of_bytes = _ENTRY.unpack(cpu)
-            packets += one
-            size += of_bytes
-        found[key] = Entry(decode(key), packets, size)
+    found = cells.counts(table, counted, _key_size(table))
     evicted = 0 if table.exact else max(0, created - len(found))
-    entries = sorted(found.values(), key=lambda entry: (-entry.packets, str(entry.key)))
+    entries = [Entry(decode(key), packets, size) for key, (packets, size) in found.items()]
+    entries.sort(key=lambda entry: (-entry.packets, str(entry.key)))
     return Table(table.key, tuple(entries), evicted)
 
-
-def _used(counted: CounterMap, table: CounterTable) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the entries that counted anything: of 65,537 ports mostly a few."""
-    key_size, value_size = _KEY_SIZES.get(table.key, 4), counted.value_size
-    for keys, values in counted.batches():
-        index = 0
-        while found := _NOT_ZERO(values, index * value_size):
-            index = found.start() // value_size
-            key = keys[index * key_size : (index + 1) * key_size]
-            yield key, values[index * value_size : (index + 1) * value_size]
-            index += 1
-
-
-_NOT_ZERO = re.compile(rb"[^\0]").search  # the fastest way to the next byte that counts
 
 # -- keys ------------------------------------------------------------------------------------------
 
@@ -155,6 +96,10 @@ _ADDRESS = Struct("=5I")
 _FLOW = Struct("=10I")
 _KEY_SIZES = {Key.SRC: _ADDRESS.size, Key.DST: _ADDRESS.size, Key.FLOW: _FLOW.size}
 _NONE = {Key.PORT: 65536, Key.SPORT: 65536, Key.PROTO: 256}  # the index behind the last number
+
+
+def _key_size(table: CounterTable) -> int:
+    return _KEY_SIZES.get(table.key, 4)
 
 
 def _decoder(key: Key) -> Callable[[bytes], EntryKey]:

@@ -9,6 +9,8 @@ import pytest
 
 from netbpf import compiler
 from netbpf.expr.names import NoNames
+from netbpf.kernel import cpus
+from netbpf.observe import counters
 from netbpf.observe.counters import FlowKey
 from netbpf.spec import Key
 from tests.net.hooks import HOOKS, Hook, attached, frames
@@ -45,14 +47,26 @@ def key_of(key: Key, facts: Facts) -> EntryKey:
     return FlowKey(carried, facts.src, sport(facts) or 0, facts.dst, dport(facts) or 0)
 
 
+@pytest.mark.parametrize("flat", [True, False], ids=["flat", "per-cpu"])
 @pytest.mark.parametrize("hook", HOOKS, ids=str)
-def test_tables(hook: Hook, ends: Wire) -> None:
+def test_tables(hook: Hook, flat: bool, ends: Wire) -> None:
     keys = tuple(Key)
-    spec = compiler.compile_filter("", target=hook.target, by=keys, options=OPTIONS, frags=FRAGS)
+    spec = compiler.compile_filter(
+        "",
+        target=hook.target,
+        by=keys,
+        options=OPTIONS,
+        frags=FRAGS,
+        cpus=cpus.bound() if flat else None,
+    )
     with attached(hook, ends, spec) as filter_:
         for one in frames(hook).values():
             ends.carry(one.data)
         counted = filter_.read()
+        assert filter_.spec.counters is not None
+        counters.reset(filter_.spec.counters, filter_.program.maps)
+        assert not any(filter_.read()[:3])
+        assert not any(table.entries for table in filter_.read().tables)
     for table in counted.tables:
         packets: Counter[EntryKey] = Counter()
         size: Counter[EntryKey] = Counter()

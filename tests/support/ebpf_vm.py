@@ -49,6 +49,7 @@ class Vm:
 
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
+        self.cpu = 0  # that programs run on
         self._map_at = dict(spec.map_refs)
         self._memory: dict[int, bytearray] = {}
         self._next_value = VALUES
@@ -195,6 +196,8 @@ class _Run:
         self._regs[0] = result & U64
 
     def _helper(self, helper: Helper) -> int:
+        if helper is Helper.GET_SMP_PROCESSOR_ID:
+            return self._vm.cpu
         if helper is Helper.XDP_GET_BUFF_LEN:
             assert self._get(1) == CTX
             return len(self._data)

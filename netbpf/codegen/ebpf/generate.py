@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
 from netbpf.asm.ebpf import FRAME_POINTER, Jmp
-from netbpf.codegen.ebpf import counters
+from netbpf.codegen.ebpf import cells, counters
 from netbpf.codegen.ebpf.access import DATA, DATA_END, Classic, Copying, Direct
 from netbpf.codegen.ebpf.eager import eager
 from netbpf.codegen.ebpf.emit import Setting, emit
@@ -34,7 +34,7 @@ from netbpf.ir.passes.unreachable import drop_unreachable
 from netbpf.ir.program import U32, MetaField, Program
 from netbpf.proto.linktype import LinkType
 from netbpf.records import dataclass, replace
-from netbpf.spec import Action, CounterLayout, Key, ProgramSpec, Target
+from netbpf.spec import Action, CounterLayout, Key, MapSpec, ProgramSpec, Target
 
 SNAPLEN = 262144  # bytes of a matching packet that a socket is given, if not told otherwise
 CAPACITY = 65536  # entries of a table that evicts
@@ -43,7 +43,7 @@ _MOST_INSNS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 _MOST_PUT_OFF = 8000  # jumps; the verifier refuses at 8,193 (BPF_COMPLEXITY_LIMIT_JMP_SEQ)
 
 
-def generate(
+def generate(  # noqa: PLR0913 - what a program is made from, and each has a default
     program: Program,
     hook: Hook,
     *,
@@ -54,12 +54,14 @@ def generate(
     snaplen: int = SNAPLEN,
     name: str = "netbpf",
     capacity: int = CAPACITY,
+    cpus: int | None = None,
     warnings: Sequence[str] = (),
 ) -> ProgramSpec:
     """Generate the program that does `action` with what matches, and counts it.
 
     `keys` are programs whose outputs packets are counted by, in tables of which those that evict
-    hold `capacity` entries. Without `counting` a socket program returns `snaplen` or 0.
+    hold `capacity` entries. It runs on CPUs below `cpus`, or on any where that is None
+    (codegen.ebpf.cells). Without `counting` a socket program returns `snaplen` or 0.
     Raises CodeSizeError, and UsageError where the hook cannot do the action.
     """
     program = replace(program, outputs=())
@@ -73,13 +75,14 @@ def generate(
         if len(lookup.outputs) != counters.KEY_WORDS[key]:
             raise IrError(f"a key of {len(lookup.outputs)} words for {key.value}")
     layout = counters.layout(tuple(keys), capacity) if counting else None
+    counted = _Counted(layout, cells.choose(layout, cpus)) if layout else None
     plan = _Plan(
         quick=None if quick is None else _prepared(quick),
         program=_prepared(program),
         hook=hook,
         action=action,
         keys=keys,
-        layout=layout,
+        counted=counted,
         snaplen=snaplen,
         tables=Tables(program.text),
     )
@@ -89,7 +92,7 @@ def generate(
         type=hook.type,
         attach_type=hook.attach_type,
         insns=code.insns,
-        maps=(*(counters.maps(layout) if layout else ()), *plan.tables.maps.values()),
+        maps=(*(counted.maps() if counted else ()), *plan.tables.maps.values()),
         map_refs=code.map_refs,
         flags=hook.flags,
         text=program.text,
@@ -103,6 +106,17 @@ def generate(
 
 
 @dataclass(frozen=True, slots=True)
+class _Counted:
+    """What is counted, and where."""
+
+    layout: CounterLayout
+    cells: cells.Cells
+
+    def maps(self) -> tuple[MapSpec, ...]:
+        return counters.maps(self.layout, self.cells)
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """All that code is made from. `quick` is the eager version of the program, if there is one."""
 
@@ -111,7 +125,7 @@ class _Plan:
     hook: Hook
     action: Action
     keys: Mapping[Key, Program]
-    layout: CounterLayout | None
+    counted: _Counted | None
     snaplen: int
     tables: Tables
 
@@ -119,7 +133,7 @@ class _Plan:
     def codes(self) -> tuple[int, int]:
         """What the program returns for a match, and else."""
         accept, drop = self.hook.accept, self.hook.drop
-        if self.layout is None and self.hook.target is Target.SOCKET:
+        if self.counted is None and self.hook.target is Target.SOCKET:
             return self.snaplen, 0
         return {
             Action.COUNT: (accept, accept),
@@ -150,12 +164,30 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
     frame = Frame(tuple(counters.KEY_WORDS[key] for key in plan.keys))
     match, no_match = asm.label(), asm.label()
     asm.emit(ebpf.mov_reg(CTX, 1))
+    on_match, on_no_match = (code & U32 for code in plan.codes)
+    counted = plan.counted
+    codes = {} if counted is not None and plan.action is Action.PASS else {no_match: on_no_match}
+    if counted is None:
+        codes[match] = on_match
+    _filter(asm, plan, Setting(plan.hook, match, no_match, frame, plan.tables, codes=codes))
+    asm.span = None
+    asm.place(no_match)
+    if counted is not None and plan.action is Action.PASS:
+        counters.count_dropped(asm, counted.layout, counted.cells)
+    _leave(asm, on_no_match)
+    asm.place(match)
+    if counted is not None:
+        _emit_keys(asm, plan, counted.layout, frame)
+        dropped = plan.action is Action.DROP
+        counters.count_match(asm, plan.hook, counted.layout, counted.cells, frame, dropped=dropped)
+    _leave(asm, on_match)
+
+
+def _filter(asm: Assembler, plan: _Plan, setting: Setting) -> None:
+    """Emit the filter in all its versions."""
     hidden = any(map(blurred, plan.keys.values()))
     if hidden:
         _hide_zero(asm, plan.hook)
-    on_match, on_no_match = (code & U32 for code in plan.codes)
-    codes = {match: on_match, no_match: on_no_match} if plan.layout is None else {}
-    setting = Setting(plan.hook, match, no_match, frame, plan.tables, codes=codes)
     if plan.quick is not None and plan.hook.linear is not None:
         exact = asm.label()
         emit(asm, plan.quick, Direct(plan.hook.linear, exact), setting)
@@ -164,17 +196,6 @@ def _emit(asm: Assembler, plan: _Plan) -> None:
     if blurred(plan.program) and not hidden:
         _hide_zero(asm, plan.hook)
     _versions(asm, plan.program, setting, may_end=True)
-    asm.span = None
-    asm.place(no_match)
-    if plan.layout is not None and plan.action is Action.PASS:
-        counters.count_dropped(asm, plan.layout)
-    _leave(asm, on_no_match)
-    asm.place(match)
-    if plan.layout is not None:
-        _emit_keys(asm, plan, plan.layout, frame)
-        dropped = plan.action is Action.DROP
-        counters.count_match(asm, plan.hook, plan.layout, frame, dropped=dropped)
-    _leave(asm, on_match)
 
 
 def _hide_zero(asm: Assembler, hook: Hook) -> None:

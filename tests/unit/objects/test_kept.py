@@ -56,9 +56,14 @@ def test_members_of_a_newer_netbpf_are_skipped() -> None:
     assert decode(json.dumps(content).encode()) == WHOLE
 
 
+def test_the_first_format_is_read() -> None:
+    content = json.loads(encode(WHOLE)) | {"format": 1}
+    assert decode(json.dumps(content).encode()) == WHOLE
+
+
 def test_another_format_is_refused() -> None:
-    content = json.loads(encode(WHOLE)) | {"format": 2}
-    with pytest.raises(InputError, match=r"another format \(2\)"):
+    content = json.loads(encode(WHOLE)) | {"format": 3}
+    with pytest.raises(InputError, match=r"another format \(3\)"):
         decode(json.dumps(content).encode())
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from struct import pack
 
 import pytest
@@ -15,6 +16,8 @@ class FakeMap:
 
     def __init__(self, values: dict[bytes, tuple[bytes, bytes]]) -> None:
         self.values = values
+
+    per_cpu = True
 
     def lookup(self, key: bytes) -> bytes | None:
         return b"".join(self.values[key])
@@ -36,6 +39,46 @@ class FakeMap:
 
     def delete(self, key: bytes) -> bool:
         return self.values.pop(key, None) is not None
+
+    def memory(self, *, writable: bool = False) -> AbstractContextManager[memoryview]:
+        raise AssertionError(f"per-CPU maps are not shared {writable=}")
+
+
+class FlatMap:
+    """An array with one value, as objects.Map gives it."""
+
+    per_cpu = False
+
+    def __init__(self, cpus: int, row: int, numbers: dict[int, bytes]) -> None:
+        self.value = bytearray(cpus * row)
+        for at, content in numbers.items():
+            self.value[at : at + len(content)] = content
+
+    @property
+    def value_size(self) -> int:
+        return len(self.value)
+
+    def lookup(self, key: bytes) -> bytes | None:
+        return bytes(self.value) if key == bytes(4) else None
+
+    def split(self, value: bytes) -> list[bytes]:
+        return [value]
+
+    def batches(self) -> Iterator[tuple[bytes, bytes]]:
+        raise AssertionError("one value")
+
+    def write(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        ((_, content),) = entries
+        assert len(content) == len(self.value)
+        self.value[:] = content
+
+    def delete(self, key: bytes) -> bool:
+        raise AssertionError(f"an array keeps {key!r}")
+
+    @contextmanager
+    def memory(self, *, writable: bool = False) -> Iterator[memoryview]:
+        view = memoryview(self.value)
+        yield view if writable else view.toreadonly()
 
 
 LAYOUT = CounterLayout(
@@ -113,6 +156,53 @@ def test_reads_only_the_tables_asked_for(by: tuple[Key, ...]) -> None:
     found = counters.read(LAYOUT, maps(), by=by)
     assert {table.key for table in found.tables} == set(by)
     assert found.packets == 10
+
+
+FLAT = CounterLayout(
+    "totals",
+    (
+        CounterTable(Key.PORT, "port", 65537, exact=True),
+        CounterTable(Key.PROTO, "proto", 257, exact=True),
+    ),
+)
+_PORTS, _PROTOS = 65537 * 16 + 112, 257 * 16 + 112  # bytes of a row
+
+
+def flat_maps() -> dict[str, FlatMap]:
+    """Three CPUs, of which the second has counted nothing."""
+    entry = pack("=QQ", 2, 200)
+    return {
+        "totals": FlatMap(3, 128, {0: pack("=3Q", 4, 400, 1), 256: pack("=3Q", 1, 60, 1)}),
+        "port": FlatMap(
+            3,
+            _PORTS,
+            {0: entry, 16 * 80: entry, 2 * _PORTS + 16 * 80: pack("=QQ", 1 << 40, 0),
+             2 * _PORTS + 16 * 65536: pack("=QQ", 0, 7)},
+        ),
+        "proto": FlatMap(3, _PROTOS, {16 * 256: entry, _PROTOS + 16 * 6: entry}),
+    }  # fmt: skip
+
+
+def test_sums_the_rows_of_cpus() -> None:
+    assert counters.read(FLAT, flat_maps()) == Counters(
+        5,
+        460,
+        2,
+        (
+            Table(
+                Key.PORT,
+                (Entry(80, (1 << 40) + 2, 200), Entry(0, 2, 200), Entry(None, 0, 7)),
+                0,
+            ),
+            Table(Key.PROTO, (Entry(6, 2, 200), Entry(None, 2, 200)), 0),
+        ),
+    )
+
+
+def test_reset_zeroes_rows() -> None:
+    used = flat_maps()
+    counters.reset(FLAT, used)
+    assert not any(any(one.value) for one in used.values())
 
 
 def test_reset_zeroes_everything() -> None:

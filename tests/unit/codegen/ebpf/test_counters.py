@@ -12,7 +12,7 @@ from netbpf.errors import IrError, UsageError
 from netbpf.ir.program import Program
 from netbpf.ir.text import parse
 from netbpf.spec import Action, CounterTable, Key, ProgramSpec, Target
-from netbpf.uapi.bpf import MapType
+from netbpf.uapi.bpf import MapFlag, MapType
 from tests.support.ebpf_vm import Skb, Vm
 
 MATCH_ALL = parse("entry:\n  match")
@@ -27,8 +27,9 @@ def spec(
     target: Target = Target.XDP,
     action: Action = Action.COUNT,
     keys: dict[Key, Program] | None = None,
+    cpus: int | None = None,
 ) -> ProgramSpec:
-    return generate(program, hook_for(target), action=action, keys=keys, capacity=100)
+    return generate(program, hook_for(target), action=action, keys=keys, capacity=100, cpus=cpus)
 
 
 def totals(vm: Vm) -> tuple[int, ...]:
@@ -159,6 +160,54 @@ def test_the_layout_says_where_things_are() -> None:
         ("port", MapType.PERCPU_ARRAY, 4, 16, 65537),
         ("flow", MapType.LRU_PERCPU_HASH, 40, 16, 100),
     ]
+
+
+def row(vm: Vm, name: str, at: int, count: int) -> tuple[int, ...]:
+    """Return the numbers at an offset of a flat map."""
+    value = vm.value(name, bytes(4))
+    assert value is not None
+    return struct.unpack_from(f"={count}Q", value, at)
+
+
+def test_each_cpu_counts_in_a_row_of_its_own() -> None:
+    word = parse("outputs b\nentry:\n  b = load2 0\n  match")
+    made = spec(
+        MATCH_ALL, action=Action.DROP, keys={Key.PORT: word, Key.PROTO: SECOND_BYTE}, cpus=3
+    )
+    assert [(m.name, m.type, m.value_size, m.max_entries, m.flags) for m in made.maps] == [
+        ("totals", MapType.ARRAY, 3 * 128, 1, MapFlag.MMAPABLE),
+        ("port", MapType.ARRAY, 3 * 1_048_704, 1, MapFlag.MMAPABLE),
+        ("proto", MapType.ARRAY, 3 * 4_224, 1, MapFlag.MMAPABLE),
+    ]
+    vm = Vm(made)
+    vm.run(b"\xff\xff")
+    vm.cpu = 2
+    vm.run(b"\0\6\0")
+    vm.run(b"\0")
+    assert row(vm, "totals", 0, 3) == (1, 2, 1)
+    assert row(vm, "totals", 128, 3) == (0, 0, 0)
+    assert row(vm, "totals", 256, 3) == (2, 4, 2)
+    assert row(vm, "port", 16 * 0xFFFF, 4) == (1, 2, 0, 0)
+    assert row(vm, "port", 2 * 1_048_704 + 16 * 6, 2) == (1, 3)
+    assert row(vm, "port", 2 * 1_048_704 + 16 * 65536, 2) == (1, 1)
+    assert row(vm, "proto", 2 * 4_224 + 16 * 6, 2) == (1, 3)
+
+
+def test_what_has_no_row_is_not_counted() -> None:
+    """A CPU or number that cannot be leaves the others' numbers alone."""
+    word = parse("outputs b\nentry:\n  b = load4 0\n  match")
+    vm = Vm(spec(MATCH_ALL, keys={Key.PROTO: word}, cpus=2))
+    vm.run(b"\0\0\1\1")  # 257
+    vm.cpu = 2
+    vm.run(b"\0\0\0\1")
+    assert row(vm, "totals", 0, 3) == (1, 4, 0)
+    assert not any(row(vm, "proto", 0, 2 * 4_224 // 8))
+
+
+def test_rows_that_addresses_cannot_reach_are_left_to_the_kernel() -> None:
+    many = spec(MATCH_ALL, keys={Key.PORT: SECOND_BYTE}, cpus=512)
+    assert {m.type for m in many.maps} == {MapType.PERCPU_ARRAY}
+    assert {m.type for m in spec(MATCH_ALL, cpus=512).maps} == {MapType.ARRAY}
 
 
 def test_what_makes_no_sense_is_refused() -> None:
