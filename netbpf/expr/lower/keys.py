@@ -9,18 +9,20 @@ A key is one or more 32-bit words, the registers `key.0`, `key.1`, …:
                          there are none), source and destination address as above, without 4 or 6
 
 A packet without such a key (not IP; cut off before it) is no match. Headers are found as by the
-default dialect, of the outermost packet. Depends on native.stack.
+default dialect, of the outermost packet; as in filters, plain packets have versions of their own.
+Depends on native.stack, native.plain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.common.linktypes import link_protocol_is
 from netbpf.expr.lower.common.tests import every, go_on
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.native.network import NOT_IP
+from netbpf.expr.lower.native.plain import COMMON, plain_packets
 from netbpf.expr.lower.native.stack import NativeStack
 from netbpf.ir.builder import Builder
 from netbpf.ir.program import AluOp, Cmp, Program, Reg, Verdict
@@ -35,49 +37,72 @@ from netbpf.proto.ip import (
     SOURCE_PORT,
     WITH_PORTS,
 )
+from netbpf.proto.linktype import LinkType
 from netbpf.spec import Key
 
 _WORDS = 4  # of an address
+_LENGTHS = {
+    Key.PORT: 1,
+    Key.SPORT: 1,
+    Key.PROTO: 1,
+    Key.SRC: 1 + _WORDS,
+    Key.DST: 1 + _WORDS,
+    Key.FLOW: 2 + 2 * _WORDS,
+}
+"""The 32-bit words of a key."""
 
 
 def lower_key(key: Key, env: Environment) -> Program:
     """Lower a key; its registers are the program's outputs where it returns MATCH."""
-    lowering = _KeyLowering(env)
-    if key is Key.PORT:
-        return lowering.port(DESTINATION_PORT)
-    if key is Key.SPORT:
-        return lowering.port(SOURCE_PORT)
-    if key is Key.PROTO:
-        return lowering.proto()
-    if key is Key.SRC:
-        return lowering.address(source=True)
-    if key is Key.DST:
-        return lowering.address(source=False)
-    return lowering.flow()
+    return _KeyLowering(env).lower(key)
 
 
 class _KeyLowering:
     """One program."""
 
     def __init__(self, env: Environment) -> None:
+        self._env = env
         self._builder = Builder(env.text, reuse=env.reuse)
         self._stack = NativeStack(env, self._builder)
         self._none = self._builder.label("none")
 
-    def port(self, field: Field) -> Program:
-        """A port."""
+    def lower(self, key: Key) -> Program:
+        """Emit the key's versions."""
+        builder, found = self._builder, self._builder.label("found")
+        for _ in self._versions():
+            self._assign(key)
+            builder.jump(found)
+        builder.place(found)
+        builder.ret(Verdict.MATCH)
+        builder.place(self._none)
+        builder.ret(Verdict.NO_MATCH)
+        return builder.finish(tuple(_word(index) for index in range(_LENGTHS[key])))
+
+    def _versions(self) -> Iterator[int | None]:
+        """Emit the way into each version. All keys read the EtherType first."""
+        if self._env.roomy and self._env.linktype is LinkType.EN10MB:
+            yield from plain_packets(self._stack, COMMON)
+        yield None
+
+    def _assign(self, key: Key) -> None:
+        if key is Key.PORT:
+            self._port(DESTINATION_PORT)
+        elif key is Key.SPORT:
+            self._port(SOURCE_PORT)
+        elif key is Key.PROTO:
+            self._builder.copy(_word(0), self._protocol())
+        elif key is Key.FLOW:
+            self._flow()
+        else:
+            self._address(source=key is Key.SRC)
+
+    def _port(self, field: Field) -> None:
         self._require(self._stack.protocol_in(WITH_PORTS))
         self._require(self._stack.not_later())
         self._builder.copy(_word(0), self._transport(field.offset, field.width))
-        return self._finish(1)
 
-    def proto(self) -> Program:
-        """The final protocol."""
-        self._builder.copy(_word(0), self._protocol())
-        return self._finish(1)
-
-    def address(self, *, source: bool) -> Program:
-        """The version and one address."""
+    def _address(self, *, source: bool) -> None:
+        """Assign the version and one address."""
         builder = self._builder
 
         def ipv4() -> None:
@@ -89,10 +114,9 @@ class _KeyLowering:
             self._ipv6(IPV6_SRC if source else IPV6_DST, 1)
 
         self._by_version(ipv4, ipv6)
-        return self._finish(1 + _WORDS)
 
-    def flow(self) -> Program:
-        """The protocol, both ports, both addresses."""
+    def _flow(self) -> None:
+        """Assign the protocol, both ports, both addresses."""
         builder = self._builder
         protocol = self._protocol()
         self._ports(_word(1))
@@ -108,7 +132,6 @@ class _KeyLowering:
             self._ipv6(IPV6_DST, 2 + _WORDS)
 
         self._by_version(ipv4, ipv6)
-        return self._finish(2 + 2 * _WORDS)
 
     # -- the pieces --------------------------------------------------------------------------------
 
@@ -168,12 +191,6 @@ class _KeyLowering:
         for word in range(_WORDS):
             part = self._stack.load(network.base, network.offset + offset + 4 * word, 4)
             self._builder.copy(_word(first + word), part)
-
-    def _finish(self, words: int) -> Program:
-        self._builder.ret(Verdict.MATCH)
-        self._builder.place(self._none)
-        self._builder.ret(Verdict.NO_MATCH)
-        return self._builder.finish(tuple(_word(index) for index in range(words)))
 
 
 def _word(index: int) -> Reg:

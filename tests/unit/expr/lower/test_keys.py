@@ -7,6 +7,7 @@ import pytest
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.keys import lower_key
 from netbpf.ir.interp import Packet, outputs
+from netbpf.ir.passes import optimise
 from netbpf.ir.verify import verify
 from netbpf.proto.linktype import LinkType
 from netbpf.spec import Key
@@ -54,6 +55,19 @@ CASES = [
 def test_key(key: Key, frame: bytes, words: tuple[int, ...] | None) -> None:
     program = lower_key(key, Environment(""))
     assert outputs(program, Packet(frame)) == words
+
+
+@pytest.mark.parametrize("stripped", [False, True])
+@pytest.mark.parametrize("key", list(Key), ids=lambda key: key.value)
+def test_the_versions_for_plain_packets_change_nothing(key: Key, stripped: bool) -> None:
+    general = lower_key(key, Environment("", stripped_tags=stripped))
+    versions = optimise(lower_key(key, Environment("", stripped_tags=stripped, roomy=True)))
+    verify(versions)
+    for frame in {frame for _, frame, _ in CASES}:
+        for tag in (None, (0x8100, 5)) if stripped else (None,):
+            for size in range(len(frame) + 1):
+                packet = Packet(frame[:size], vlan=tag)
+                assert outputs(versions, packet) == outputs(general, packet)
 
 
 @pytest.mark.parametrize("key", list(Key), ids=lambda key: key.value)
