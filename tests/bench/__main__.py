@@ -1,7 +1,8 @@
 """Run benchmarks: `make bench`, or only some sections: `make bench BENCH="start-up filters"`.
 
 Sections take words behind a colon: `filters:port,ip6` times the expressions with these in their
-names. Commands need tcpdump; filters need root, Linux 6.9, clang and libpcap.
+names, `counters:tc` the hooks. Commands need tcpdump; filters and counters need root and Linux
+6.9, filters also clang and libpcap.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import commands, filters
+from tests.bench import commands, counters, filters
 
 SECTIONS: dict[str, Callable[[list[str]], None]] = {
     "start-up": lambda _: commands.start_up(),
     "compile": lambda _: commands.compile_time(),
     "match": lambda _: commands.match(),
     "filters": filters.run,
+    "counters": counters.run,
 }
 
 
