@@ -200,7 +200,11 @@ PROBES = (
     Probe(Topic("tc programs", "4.1", "`--at tc`, `tc-egress`"), _loads(ProgType.SCHED_CLS)),
     Probe(Topic("socket filter programs", "3.19", "`--at socket`"), _loads(ProgType.SOCKET_FILTER)),
     Probe(
-        Topic("per-CPU arrays", "4.6", "totals; `--by port`, `sport`, `proto`"),
+        Topic(
+            "per-CPU arrays",
+            "4.6",
+            "totals; `--by port`, `sport`, `proto` where rows for all CPUs are too large",
+        ),
         _makes(MapType.PERCPU_ARRAY),
     ),
     Probe(
@@ -220,7 +224,7 @@ PROBES = (
         Topic(
             "batched reads of per-CPU arrays",
             "5.13",
-            "reading the tables of `--by port`, `sport`, `proto`",
+            "reading the tables of `--by port`, `sport`, `proto` that are per-CPU arrays",
             "their entries are read one by one, all 65,537 of a table of ports",
         ),
         _reads_cpus_in_batches,
@@ -233,7 +237,7 @@ PROBES = (
         Topic(
             "maps in shared memory",
             "5.5",
-            "`match --target xdp`, `tc` in batches",
+            "totals; `--by port`, `sport`, `proto`; `match --target xdp`, `tc` in batches",
             "test runs go packet by packet",
         ),
         _shares_memory,
@@ -242,8 +246,9 @@ PROBES = (
         Topic(
             "array values above 4 MiB",
             "6.0",
-            "`match --target xdp`, `tc`: batches of 32 MiB",
-            "batches of 3 MiB",
+            "`--by port`, `sport` in rows for 4 CPUs and more;"
+            " `match --target xdp`, `tc`: batches of 32 MiB",
+            "per-CPU arrays; batches of 3 MiB",
         ),
         _holds_large_values,
     ),

@@ -680,6 +680,28 @@ Program.load = refuse
         assert running.until(1)["packets"] == 1
 
 
+def test_the_count_of_a_kernel_that_has_no_large_values(store: Path, ends: Ends) -> None:
+    """Before Linux 6.0 a port table with rows for many CPUs is refused: the kernel's is taken."""
+    before = """
+from netbpf.errors import KernelError
+from netbpf.objects import Map
+from netbpf.uapi.bpf import MapType
+create = Map.create
+def refuse(spec):
+    if spec.type is MapType.ARRAY and spec.value_size > 1 << 20:
+        raise KernelError("too large", command="BPF_MAP_CREATE", errno=7)
+    return create(spec)
+Map.create = refuse
+"""
+    netbpf = Netbpf(store, before=before)
+    with netbpf.running(
+        "filter", *place(ends, "tc"), "--by", "port", "--json", "--interval", "0.1", "tcp"
+    ) as running:
+        running.next()
+        send(ends, "tc", TCP80)
+        assert running.until(1)["packets"] == 1
+
+
 def test_attachments_are_what_they_say(ends: Ends) -> None:
     """The helper that the tests above trust: it sees links and filters of every kind."""
     near = ends[0]
