@@ -30,7 +30,7 @@ from tests.support import skips
 from tests.support.bpffs import private
 from tests.support.netns import Namespace, namespace, pair, wait_until
 from tests.support.programs import counting, returning
-from tests.support.tools import require_tool, scaled
+from tests.support.tools import patient, require_tool, scaled
 from tests.unit.cli.test_match import ARP, TCP80, TCP81
 
 pytestmark = pytest.mark.root
@@ -169,7 +169,8 @@ def received(seen: socket.socket) -> list[bytes]:
 
 class TestPlain:
     def test_totals_where_there_is_no_terminal(self, netbpf: Netbpf, ends: Ends) -> None:
-        with netbpf.running("filter", *place(ends, "xdp"), "--duration", "2", "tcp") as running:
+        words = ("filter", *place(ends, "xdp"), "--duration", str(patient(2)), "tcp")
+        with netbpf.running(*words) as running:
             wait_until(lambda: attached(ends[0]) == ["xdp"], what="it is attached")
             send(ends, "xdp", TCP80, TCP80, TCP81)
             done = running.end()
@@ -184,7 +185,8 @@ class TestPlain:
 
     def test_live_table_on_a_terminal(self, netbpf: Netbpf, ends: Ends) -> None:
         leader, follower = pty.openpty()
-        words = ["filter", *place(ends, "tc"), "--interval", "0.1", "--duration", "2", "tcp"]
+        live = ("--interval", "0.1", "--duration", str(patient(2)))
+        words = ["filter", *place(ends, "tc"), *live, "tcp"]
         process = subprocess.Popen(
             [*netbpf._command, *words],
             env=netbpf._environment | {"TERM": "xterm", "COLUMNS": "100"},
@@ -203,7 +205,7 @@ class TestPlain:
                 if b"destination port" in shown and not sent:
                     send(ends, "tc", *[TCP80] * 50)
                     sent = True
-        assert process.wait(30) == 0
+        assert process.wait(patient(30)) == 0
         assert b"Ctrl-C detaches" in shown
         assert b"packets/s" in shown
         assert b"50 packets, 2,700 bytes" in shown
@@ -215,7 +217,7 @@ class TestPlain:
             running.next()
             assert running.process.stdout is not None
             running.process.stdout.close()
-            assert running.process.wait(20) == 0
+            assert running.process.wait(patient(20)) == 0
             assert running.process.stderr is not None
             assert running.process.stderr.read() == ""
         assert attached(ends[0]) == []

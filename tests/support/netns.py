@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.tools import require_tool
+from tests.support.tools import patient, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -153,10 +153,10 @@ def pair(
 
 def wait_until(met: Callable[[], bool], *, what: str, timeout: float = 10) -> None:
     """Poll until `met()`; fail the test, naming `what` was waited for, after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patient(timeout)
     pause = 0.0005
     while not met():
-        assert time.monotonic() < deadline, f"waited {timeout} s until {what}"
+        assert time.monotonic() < deadline, f"waited {patient(timeout)} s until {what}"
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
 
