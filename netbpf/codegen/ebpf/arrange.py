@@ -91,6 +91,7 @@ def doubts_last(program: Program, exact: AbstractSet[Label]) -> Program:
             blocks[follower.label] = later
         else:
             result.append(block)
+    result.sort(key=lambda block: block.label in exact)  # behind all that leads there now
     return replace(program, blocks=tuple(result))
 
 

@@ -40,6 +40,7 @@ from netbpf.ir.program import (
     Verdict,
     reads,
 )
+from netbpf.ir.redirect import redirected
 from netbpf.records import replace
 
 _MOST_BLOCKS = 400
@@ -48,6 +49,8 @@ _ROOM = 64
 
 _Known = dict[Reg, int]  # register → the number of its value
 _VARIES = -1  # from way to way
+_NOWHERE = Label("")  # where the first block is come to from
+_MOST_WAYS = 4  # to a block that is made anew for each
 
 
 def eager(program: Program) -> Program | None:
@@ -58,6 +61,8 @@ def eager(program: Program) -> Program | None:
     for improve in (split_webs, unify, propagate, prune, straighten):
         plain = improve(plain)
     ends = frozenset(block.label for block in plain if _leads_to_exact(block))
+    if plain.blocks[0].label in ends:
+        return None
     folded = fold(late(doubts_last(plain, ends), _ROOM))
     if not any(isinstance(block.term, Decide) for block in folded) and _checks(program) < 2:
         return None
@@ -73,22 +78,35 @@ def _checks(program: Program) -> int:
 
 
 def _without_searches(program: Program) -> Program:
-    """End where a register is read that different ways give different values."""
+    """End where a register is read that different ways give different values.
+
+    A block that only tests such a register is made anew for each way.
+    """
     values = _Values()
-    arriving: dict[Label, _Known] = {program.blocks[0].label: {}}
+    arriving: dict[Label, dict[Label, _Known]] = {program.blocks[0].label: {_NOWHERE: {}}}
+    own: dict[tuple[Label, Label], Label] = {}
     blocks: list[Block] = []
     for block in program:
-        known = arriving.pop(block.label, None)
-        if known is None:
+        ways = arriving.pop(block.label, None)
+        if ways is None:
             continue
-        known = dict(known)
-        if values.vary(block, known):
-            block = _exact(block)
-        for target in block.targets():
-            there = arriving.get(target)
-            arriving[target] = known if there is None else _common(there, known)
-        blocks.append(block)
-    return replace(program, blocks=tuple(blocks))
+        if not block.insns and 1 < len(ways) <= _MOST_WAYS and values.vary(block, _common(ways)):
+            there = {way: Label(f"{block.label}.{way}") for way in ways}
+            own.update({(way, block.label): label for way, label in there.items()})
+            made = [(replace(block, label=there[way]), ways[way]) for way in ways]
+        else:
+            made = [(block, _common(ways))]
+        for one, known in made:
+            if values.vary(one, known):
+                one = _exact(one)
+            for target in one.targets():
+                arriving.setdefault(target, {})[one.label] = known
+            blocks.append(one)
+
+    def led(block: Block) -> Block:
+        return redirected(block, lambda target: own.get((block.label, target), target))
+
+    return replace(program, blocks=tuple(map(led, blocks)))
 
 
 def _without_dead_ends(program: Program) -> Program:
@@ -130,9 +148,13 @@ class _Values:
         return any(known[reg] == _VARIES for reg in reads(block.term))
 
 
-def _common(one: _Known, other: _Known) -> _Known:
+def _common(ways: Mapping[Label, _Known]) -> _Known:
+    """Return what is known whichever way was taken; a new dictionary."""
+    first, *others = ways.values()
     return {
-        reg: value if other[reg] == value else _VARIES for reg, value in one.items() if reg in other
+        reg: value if all(other[reg] == value for other in others) else _VARIES
+        for reg, value in first.items()
+        if all(reg in other for other in others)
     }
 
 

@@ -38,6 +38,8 @@ from netbpf.ir.program import (
 )
 from netbpf.records import dataclass, replace
 
+_HALF = 0.5
+
 
 def fold(program: Program) -> Program:
     """Return the program with fewer branches; the same verdict where none of its loads fails."""
@@ -76,13 +78,21 @@ class _Folder:
     def take(self, block: Block, *, first: bool) -> None:
         """Fold into a block what it can take.
 
-        The first test of all stays as it is where it can tell that a packet does not match: most do
-        not, and that is the shortest way to say so.
+        The first test of all stays as it is where most packets fail it and so do not match: there
+        is no shorter way to say so.
         """
-        is_way_out = first and not self._misses.isdisjoint(block.targets())
+        is_way_out = first and self._is_way_out(block)
         while not is_way_out and (folded := self._once(block)) is not None:
             block = folded
         self.done[block.label] = block
+
+    def _is_way_out(self, block: Block) -> bool:
+        """Whether more packets than not are known not to match after a block's test."""
+        test = self._test(block)
+        if test is None:
+            return False
+        likely = costs.likelihood(test.formula, self._single)
+        return (test.then if likely > _HALF else test.orelse) in self._misses
 
     def _once(self, block: Block) -> Block | None:
         """Return the block with one or both of those that follow it in it, None if none can be."""

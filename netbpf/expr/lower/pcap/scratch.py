@@ -14,17 +14,15 @@ from collections.abc import Set as AbstractSet
 
 from netbpf.ir.program import (
     Block,
-    Branch,
     Const,
     Jump,
     Label,
-    Member,
     Program,
     Reg,
-    Terminator,
     reads,
     written,
 )
+from netbpf.ir.redirect import redirected
 from netbpf.records import replace
 
 _Regs = frozenset[Reg]
@@ -55,7 +53,11 @@ def zero_filled(program: Program, scratch: AbstractSet[Reg]) -> Program:
         known |= missing | _assigned(block, scratch)
         for target in block.targets():
             arriving[target][block.label] = known
-    return replace(program, blocks=tuple(_redirected(block, detours) for block in blocks))
+
+    def led(block: Block) -> Block:
+        return redirected(block, lambda target: detours.get((block.label, target), target))
+
+    return replace(program, blocks=tuple(map(led, blocks)))
 
 
 def _wanted(program: Program, scratch: AbstractSet[Reg]) -> dict[Label, _Regs]:
@@ -88,17 +90,3 @@ def _assigned(block: Block, scratch: AbstractSet[Reg]) -> _Regs:
 
 def _zeros(regs: _Regs) -> tuple[Const, ...]:
     return tuple(Const(reg, 0) for reg in sorted(regs))
-
-
-def _redirected(block: Block, detours: dict[tuple[Label, Label], Label]) -> Block:
-    """Return the block with its edges led over the detours."""
-
-    def led(target: Label) -> Label:
-        return detours.get((block.label, target), target)
-
-    term: Terminator = block.term
-    if isinstance(term, Jump):
-        term = replace(term, target=led(term.target))
-    elif isinstance(term, (Branch, Member)):
-        term = replace(term, then=led(term.then), orelse=led(term.orelse))
-    return replace(block, term=term)
