@@ -12,13 +12,21 @@ from netbpf.ir.passes import PASSES, optimise
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.guard_addresses import guard_addresses
 from netbpf.ir.passes.guard_shifts import guard_shifts
+from netbpf.ir.passes.regroup_tests import regroup_tests
 from netbpf.ir.program import Program
 from netbpf.ir.text import dump
 from netbpf.ir.verify import verify
 from tests.support.irgen import random_packet, random_program
 from tests.support.tools import scaled
 
-ALL = (*dict.fromkeys(PASSES), expand_members, guard_addresses, guard_shifts, optimise)
+ALL = (
+    *dict.fromkeys(PASSES),
+    regroup_tests,
+    expand_members,
+    guard_addresses,
+    guard_shifts,
+    optimise,
+)
 
 
 @pytest.mark.parametrize("improve", ALL, ids=lambda improve: str(improve.__name__))

@@ -23,7 +23,7 @@ def gather_tests(program: Program) -> Program:
     blocks = {block.label: block for block in program}
     gathered: dict[Label, Block | None] = {}  # None: nothing is left of it
     for block in program:
-        if block.label not in gathered and _set_of(block) is not None:
+        if block.label not in gathered and set_of(block) is not None:
             chain = _chain(block, blocks, ways)
             if len(chain) > 1:
                 gathered.update(_gather(chain))
@@ -31,7 +31,7 @@ def gather_tests(program: Program) -> Program:
     return replace(program, blocks=tuple(block for block in kept if block is not None))
 
 
-def _set_of(block: Block) -> tuple[Reg, Members] | None:
+def set_of(block: Block) -> tuple[Reg, Members] | None:
     """Return the register and the set that a block tests it for."""
     term = block.term
     if isinstance(term, Branch) and term.op is Cmp.EQ and isinstance(term.b, int):
@@ -46,7 +46,7 @@ def _chain(
 ) -> list[tuple[Block, Branch | Member]]:
     """Return a block and those that follow where its test fails, with their tests."""
     chain: list[tuple[Block, Branch | Member]] = []
-    while isinstance(block.term, (Branch, Member)) and _set_of(block) is not None:
+    while isinstance(block.term, (Branch, Member)) and set_of(block) is not None:
         if chain and (block.insns or ways[block.label] > 1 or block.term.then != chain[0][1].then):
             break
         chain.append((block, block.term))
@@ -59,31 +59,32 @@ def _gather(chain: list[tuple[Block, Branch | Member]]) -> dict[Label, Block | N
     sets: dict[Reg, list[tuple[int, int]]] = {}
     spans: dict[Reg, Span | None] = {}
     for block, term in chain:
-        found = _set_of(block)
+        found = set_of(block)
         assert found is not None
         reg, members = found
         sets.setdefault(reg, []).extend(members)
-        spans[reg] = _cover(spans.get(reg), term.span)
+        spans[reg] = cover(spans.get(reg), term.span)
     result: dict[Label, Block | None] = {block.label: None for block, _ in chain}
     orelse = chain[-1][1].orelse
     for index, (reg, ranges) in reversed(list(enumerate(sets.items()))):
         block, term = chain[index]
-        test = _test(reg, _union(ranges), term.then, orelse, spans[reg])
+        test = as_test(reg, union(ranges), term.then, orelse, spans[reg])
         result[block.label] = replace(block, term=test)
         orelse = block.label
     return result
 
 
-def _test(
+def as_test(
     reg: Reg, members: Members, then: Label, orelse: Label, span: Span | None
 ) -> Branch | Member:
+    """Return the test for a set that is not empty."""
     low, high = members[0]
     if len(members) == 1 and low == high:
         return Branch(Cmp.EQ, reg, low, then, orelse, span)
     return Member((reg,), members, then, orelse, span)
 
 
-def _union(ranges: list[tuple[int, int]]) -> Members:
+def union(ranges: list[tuple[int, int]]) -> Members:
     """Return the ranges in order, those that touch or overlap as one."""
     result: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
@@ -94,5 +95,6 @@ def _union(ranges: list[tuple[int, int]]) -> Members:
     return tuple(result)
 
 
-def _cover(one: Span | None, other: Span | None) -> Span | None:
+def cover(one: Span | None, other: Span | None) -> Span | None:
+    """Return the text from one to the other, as far as they are known."""
     return one.cover(other) if one and other else one or other
