@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netbpf.ir.passes.gather_tests import gather_tests
 from netbpf.ir.passes.merge_bounds import merge_bounds
+from netbpf.ir.passes.narrow_tests import narrow_tests
 from netbpf.ir.passes.propagate import propagate
 from netbpf.ir.passes.prune import prune
 from netbpf.ir.passes.straighten import straighten
@@ -14,7 +15,7 @@ _FIRST = (unify, propagate, prune, straighten)
 _AGAIN = (propagate, prune, straighten)  # on what has come together
 _LAST = (gather_tests, merge_bounds)
 
-PASSES = (*_FIRST, *_AGAIN, *_LAST)
+PASSES = (*_FIRST, narrow_tests, *_AGAIN, *_LAST)
 """What `optimise` does, in this order."""
 
 LARGE = 4096
@@ -33,6 +34,9 @@ def optimise(program: Program) -> Program:
     gone = before - len(program.blocks)
     # What has hardly shrunk will not do so the second time, and that is half of the work.
     promising = gone > before // (20 if before < LARGE else 4)
-    for improve in (*(_AGAIN if promising else ()), *_LAST):
+    narrowed = narrow_tests(program)
+    again = _AGAIN if promising or narrowed is not program else ()
+    program = narrowed
+    for improve in (*again, *_LAST):
         program = improve(program)
     return program
