@@ -1,7 +1,7 @@
 """Set tests as balanced trees of comparisons, for targets without tables.
 
-A tree's inner nodes ask `>=`; its leaves ask for up to four single values one by one, which is
-smaller than going on to halve them. Members of four registers are split by their first word: a
+A tree's inner nodes ask `>=`; its leaves ask for a few single values one by one, which is smaller
+than going on to halve them. Members of four registers are split by their first word: a
 word's values lead to a tree over the rest, and equal rests share one.
 """
 
@@ -29,11 +29,15 @@ from netbpf.records import replace
 
 Range = tuple[int, int]
 
-_LEAF = 4
+LEAF = 4
+"""How many single values a leaf asks for at most, if nobody says otherwise."""
 
 
-def expand_members(program: Program, *, most: int | None = None) -> Program:
-    """Replace every Member by branches, but for sets of more than `most` ranges."""
+def expand_members(program: Program, *, most: int | None = None, leaf: int = LEAF) -> Program:
+    """Replace every Member by branches, but for sets of more than `most` ranges.
+
+    The larger the leaves, of up to `leaf` values, the smaller the trees, and the longer the ways.
+    """
     if not any(_is_small(block, most) for block in program):
         return program
     fresh = Fresh(program)
@@ -42,7 +46,7 @@ def expand_members(program: Program, *, most: int | None = None) -> Program:
         if not isinstance(block.term, Member) or not _is_small(block, most):
             blocks.append(block)
             continue
-        trees = _Trees(block.term, fresh)
+        trees = _Trees(block.term, fresh, leaf)
         first = trees.root()
         below = trees.blocks
         # The root's test moves into the block itself, unless the set is empty or everything.
@@ -70,9 +74,10 @@ class _Arm(NamedTuple):
 class _Trees:
     """The blocks of one Member, parents before children."""
 
-    def __init__(self, term: Member, fresh: Fresh) -> None:
+    def __init__(self, term: Member, fresh: Fresh, leaf: int) -> None:
         self.blocks: list[Block] = []
         self._term = term
+        self._leaf = leaf
         self._fresh = fresh
         self._rests: dict[tuple[int, tuple[Range, ...]], Label] = {}
         self._waiting: deque[tuple[Label, int, tuple[Range, ...]]] = deque()
@@ -119,7 +124,7 @@ class _Trees:
         at = len(self.blocks)
         self.blocks.append(Block(label, (), Jump(orelse)))  # keeps the place before its children
         term: Terminator
-        if len(arms) <= _LEAF and first.low == first.high:
+        if len(arms) <= self._leaf and first.low == first.high:
             below = self._tree(reg, arms[1:], (low + (first.low == low), high))
             term = self._branch(Cmp.EQ, reg, first.low, first.target, below)
         elif len(arms) > 1:

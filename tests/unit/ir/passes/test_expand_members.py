@@ -9,7 +9,7 @@ import pytest
 
 from netbpf.ir.arithmetic import contains
 from netbpf.ir.interp import Machine, Packet
-from netbpf.ir.passes.expand_members import expand_members
+from netbpf.ir.passes.expand_members import LEAF, expand_members
 from netbpf.ir.program import (
     Block,
     Branch,
@@ -61,13 +61,14 @@ def random_ranges(rng: random.Random, words: int, count: int) -> Ranges:
     return tuple(ranges)
 
 
+@pytest.mark.parametrize("leaf", [LEAF, 16])
 @pytest.mark.parametrize("words", [1, 4])
-def test_membership_is_kept(words: int) -> None:
+def test_membership_is_kept(words: int, leaf: int) -> None:
     rng = random.Random(words)
     bits = 32 * words
     for count in (0, 1, 2, 3, 4, 5, 9, 30) * 4:
         members = random_ranges(rng, words, count)
-        expanded = expand_members(program(members, words))
+        expanded = expand_members(program(members, words), leaf=leaf)
         verify(expanded)
         assert not any(isinstance(block.term, Member) for block in expanded)
         machine = Machine(expanded)
@@ -96,6 +97,15 @@ def test_depth_grows_with_the_logarithm() -> None:
     assert deepest[Label("yes")] <= 13
     branches = sum(isinstance(block.term, Branch) for block in blocks.values())
     assert branches <= 1.26 * 1024
+
+
+def test_larger_leaves_make_smaller_trees() -> None:
+    members = tuple((3 * i, 3 * i) for i in range(17))
+    for leaf, inner in ((4, 4), (8, 2), (16, 1), (17, 0)):
+        expanded = expand_members(program(members, 1), leaf=leaf)
+        asked = [op for op, _ in branches_on(expanded, "w0")]
+        assert asked.count(">=") == inner
+        assert asked.count("==") == 17
 
 
 def test_equal_rests_share_one_tree() -> None:
