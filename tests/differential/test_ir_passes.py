@@ -12,6 +12,7 @@ from netbpf.ir.passes import PASSES, optimise
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.guard_addresses import guard_addresses
 from netbpf.ir.passes.guard_shifts import guard_shifts
+from netbpf.ir.passes.order_tests import order_tests
 from netbpf.ir.passes.regroup_tests import regroup_tests
 from netbpf.ir.program import Program
 from netbpf.ir.text import dump
@@ -22,6 +23,7 @@ from tests.support.tools import scaled
 ALL = (
     *dict.fromkeys(PASSES),
     regroup_tests,
+    order_tests,
     expand_members,
     guard_addresses,
     guard_shifts,

@@ -1,6 +1,6 @@
 """Classic BPF from a Program: two 32-bit registers, sixteen words of memory, jumps forwards.
 
-`generate` reads as its steps: tests are regrouped, what the machine lacks is expanded in the IR;
+`generate` reads as its steps: tests are put in order, what the machine lacks is expanded in the IR;
 blocks are put in order; what must be kept in M[] gets a word; each block is translated; jumps are
 resolved.
 """
@@ -19,6 +19,7 @@ from netbpf.errors import CodeSizeError, IrError, Span
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.guard_addresses import guard_addresses
 from netbpf.ir.passes.guard_shifts import guard_shifts
+from netbpf.ir.passes.order_tests import order_tests
 from netbpf.ir.passes.regroup_tests import regroup_tests
 from netbpf.ir.program import Block, Member, Program, Reg
 from netbpf.proto.linktype import LinkType
@@ -49,7 +50,7 @@ def generate(
     packet. What the hook knows (`Meta`) is read from Linux's ancillary data. Raises CodeSizeError.
     """
     _check_members(program)
-    expanded = expand_members(regroup_tests(program), leaf=_LEAF)
+    expanded = expand_members(order_tests(regroup_tests(program)), leaf=_LEAF)
     legal = guard_addresses(guard_shifts(expanded))
     blocks = order(legal)
     codes = _translate(program, blocks, values(legal, stripped_tags=stripped_tags))
