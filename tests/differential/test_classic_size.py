@@ -81,6 +81,15 @@ LENGTHS = {
 }
 
 
+LISTS = {
+    # the elements of a long one, and the length of libpcap's
+    "16 sources": ([f"src host 10.0.0.{n}" for n in range(1, 32, 2)], 25),
+    "100 hosts": ([f"host 10.0.{n}.1" for n in range(100)], 361),
+    "100 ports": ([f"port {n}" for n in range(1, 400, 4)], 378),
+    "200 networks": ([f"net 10.{n}.0.0/24" for n in range(200)], 3123),
+}
+
+
 @dataclass(frozen=True)
 class Longer:
     """What takes libpcap fewer instructions than it should."""
@@ -164,6 +173,11 @@ def compiled(
 @pytest.mark.parametrize("text", LENGTHS)
 def test_no_longer_than_libpcap(text: str) -> None:
     assert len(compiled(text).insns) <= LENGTHS[text]
+
+
+@pytest.mark.parametrize(("elements", "theirs"), LISTS.values(), ids=LISTS)
+def test_long_lists(elements: list[str], theirs: int) -> None:
+    assert len(compiled(" or ".join(elements)).insns) <= theirs
 
 
 @pytest.mark.parametrize("longer", ALL_LONGER, ids=str)

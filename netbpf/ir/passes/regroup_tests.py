@@ -32,6 +32,7 @@ from netbpf.ir.program import (
     reads,
     written,
 )
+from netbpf.ir.value import membership
 from netbpf.records import replace
 
 
@@ -158,11 +159,7 @@ def _at_hand(segment: Sequence[_Link]) -> list[Reg]:
 
 def _without(members: Members, ruled_out: Members) -> Members:
     """Return the members that are not ruled out as a whole."""
-    return tuple(
-        (low, high)
-        for low, high in members
-        if not any(first <= low and high <= last for first, last in ruled_out)
-    )
+    return tuple(one for one in members if not membership(*one, ruled_out))
 
 
 def _blocks(
