@@ -39,10 +39,12 @@ def narrow_tests(program: Program) -> Program:
     needs: dict[Label, _Needs | None] = {}
     narrower: dict[Label, Block] = {}
     for block in reversed(program.blocks):
-        term = _narrowed(block, needs)
+        tested = _tested(block)
+        term = _narrowed(block.term, tested, needs)
         if term is not block.term:
             narrower[block.label] = block = replace(block, term=term)
-        needs[block.label] = _needed(block, needs)
+            tested = _tested(block)
+        needs[block.label] = _needed(block.term, tested, needs)
     if not narrower:
         return program
     blocks = tuple(narrower.get(block.label, block) for block in program)
@@ -77,19 +79,21 @@ class _Values(NamedTuple):
 _NONE = _Values(frozenset())
 _ALL = _NONE.complement()
 
+_Tested = tuple[Reg, _Values]
+
 _Needs = Mapping[Reg, _Values]
 """What is needed at a place; registers that are not in it can have any value."""
 
 
-def _needed(block: Block, needs: Mapping[Label, _Needs | None]) -> _Needs | None:
+def _needed(
+    term: Terminator, tested: _Tested | None, needs: Mapping[Label, _Needs | None]
+) -> _Needs | None:
     """Return what is needed where a block ends; None: nothing matches from here."""
-    term = block.term
     if isinstance(term, Return):
         return {} if term.verdict is Verdict.MATCH else None
     if isinstance(term, Jump):
         return needs[term.target]
     then, orelse = needs[term.then], needs[term.orelse]
-    tested = _tested(block)
     if tested is not None:
         then = _also(then, tested[0], tested[1])
         orelse = _also(orelse, tested[0], tested[1].complement())
@@ -107,18 +111,18 @@ def _also(needs: _Needs | None, reg: Reg, values: _Values) -> _Needs | None:
     return {**needs, reg: both} if reg in needs or len(needs) < _MOST else needs
 
 
-def _tested(block: Block) -> tuple[Reg, _Values] | None:
-    """Return the register that a block tests, and the few values for which it goes to `then`."""
+def _tested(block: Block) -> _Tested | None:
+    """Return what a block tests, if it goes to `then` for a few values of one register."""
     test = set_of(block)
     if test is None or len(test[1]) > _FEW or any(low != high for low, high in test[1]):
         return None
     return test[0], _Values(frozenset(low for low, _ in test[1]))
 
 
-def _narrowed(block: Block, needs: Mapping[Label, _Needs | None]) -> Terminator:
+def _narrowed(
+    term: Terminator, tested: _Tested | None, needs: Mapping[Label, _Needs | None]
+) -> Terminator:
     """Return the way out with the test for the fewest values, or turned around."""
-    term = block.term
-    tested = _tested(block)
     if tested is None or not isinstance(term, (Branch, Member)):
         return term
     reg, values = tested

@@ -29,9 +29,11 @@ def order_tests(program: Program) -> Program:
     rows = _Rows(program)
     moved: dict[Label, Block] = {}
     for block in program:
-        row = rows.beginning_at(block) if block.label not in moved else []
         reg = rows.at_hand(block.label)
-        index = next((i for i, one in enumerate(row) if reg and _tested(one) == reg), 0)
+        if reg is None or reg == _tested(block) or block.label in moved:
+            continue
+        row = rows.beginning_at(block)
+        index = next((i for i, one in enumerate(row) if _tested(one) == reg), 0)
         if index:
             moved.update(rows.with_first(row[: index + 1]))
     if not moved:
