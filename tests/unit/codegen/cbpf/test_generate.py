@@ -238,15 +238,14 @@ def test_a_dear_value_that_is_used_again_is_kept() -> None:
         xor #0x4d
         mod #100
         st M[0]
-        jeq #0x1 jt 14 jf 6
+        jeq #0x1 jt 13 jf 6
         ldb [1]
-        jeq #0x1 jt 8 jf 15
+        jeq #0x1 jt 8 jf 14
         ld M[0]
-        jeq #0x2 jt 14 jf 10
+        jeq #0x2 jt 13 jf 10
+        jeq #0x3 jt 11 jf 14
         ldb [2]
-        jeq #0x1 jt 12 jf 15
-        ld M[0]
-        jeq #0x3 jt 14 jf 15
+        jeq #0x1 jt 13 jf 14
         ret #96
         ret #0
         """,
