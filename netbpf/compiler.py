@@ -67,7 +67,7 @@ class Options:
     optimise: bool = True
     live: bool = False
     resolver: Resolver = field(default_factory=SystemResolver)
-    sets: Mapping[str, tuple[Identifier, ...]] = field(default_factory=dict)
+    sets: Mapping[str, Sequence[Identifier]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Lowered:
 def to_ir(text: str, options: Options | None = None, target: Target = Target.CBPF) -> Lowered:
     """Compile `text` to the IR that `target` runs. Raises ExpressionError."""
     options = options or Options()
-    parsed = parse(text, dialect=options.dialect)
+    parsed = parse(text, dialect=options.dialect, gather=options.optimise)
     expr = resolve(
         parsed,
         text=text,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -212,7 +212,7 @@ def _sets(given: tuple[str, ...]) -> dict[str, str]:
     return sets
 
 
-def read_set(name: str, path: str) -> tuple[Identifier, ...]:
+def read_set(name: str, path: str) -> Sequence[Identifier]:
     """Read a set's elements: one a line, # comments."""
     from netbpf.expr.elements import parse_elements
 

@@ -13,37 +13,43 @@ from netbpf.expr.wording import expression_error, shorten
 
 
 class Cursor:
-    """The tokens of one expression and the index of the current one."""
+    """The tokens of one expression, read as they are asked for, and the current one.
 
-    __slots__ = ("_index", "_tokens", "dialect", "text", "token")
+    `tried` is the place up to which no long list is looked for (expr.runs).
+    """
 
-    def __init__(self, text: str, dialect: Dialect) -> None:
+    __slots__ = ("_following", "_rest", "dialect", "previous", "text", "token", "tried")
+
+    def __init__(self, text: str, dialect: Dialect, *, gather: bool = True) -> None:
         self.text = text
         self.dialect = dialect
-        self._tokens = tokenize(text, dialect)
-        self._index = 0
-        self.token = self._tokens[0]
+        self.tried = 0 if gather else len(text)
+        self.skip(0)
 
     @property
     def extended(self) -> bool:
         """Whether the extensions of the default dialect are in force."""
         return self.dialect is Dialect.NETBPF
 
-    @property
-    def previous(self) -> Token | None:
-        """The token before the current one."""
-        return self._tokens[self._index - 1] if self._index else None
+    def skip(self, to: int) -> None:
+        """Make what begins at a place of the text the current token; nothing is before it."""
+        self._rest = tokenize(self.text, self.dialect, to)
+        self.previous: Token | None = None  # the token before the current one
+        self._following: Token | None = None
+        self.token = next(self._rest)
 
     def peek(self) -> Token:
         """Return the token after the current one; the last token repeats."""
-        return self._tokens[min(self._index + 1, len(self._tokens) - 1)]
+        if self._following is None:
+            self._following = next(self._rest, self.token)
+        return self._following
 
     def advance(self) -> Token:
         """Step over the current token and return it. END and BAD cannot be stepped over."""
         token = self.token
-        if self._index + 1 < len(self._tokens):
-            self._index += 1
-            self.token = self._tokens[self._index]
+        following = self._following or next(self._rest, token)
+        if following is not token:
+            self.previous, self.token, self._following = token, following, None
         return token
 
     def accept(self, kind: T) -> Token | None:

@@ -6,13 +6,14 @@ ports, a number, or a name. `#` begins a comment. Depends on identifiers, lexer,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from netbpf.errors import ExpressionError, InputError, Span
-from netbpf.expr.addresses import parse_dotted, parse_ipv6
+from netbpf.expr.addresses import parse_ipv6
 from netbpf.expr.cursor import Cursor
 from netbpf.expr.identifiers import parse_identifier
+from netbpf.expr.listing import Listing, Networks, Ports, read_listing, read_network
 from netbpf.expr.nodes import (
     Dialect,
     EtherName,
@@ -49,18 +50,18 @@ _WANTED: Final[Mapping[Kind | None, str]] = {
 }
 
 
-def parse_elements(text: str, *, name: str = "") -> tuple[Identifier, ...]:
+def parse_elements(text: str, *, name: str = "") -> Sequence[Identifier]:
     """Read a set file's text; `name` is the set's, for messages.
 
     Names stay names, until `resolve` knows what the set is used for. Elements carry the empty span:
     they stand in no expression. Raises InputError, which says the line.
     """
-    elements: list[Identifier] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        word = line.partition("#")[0].strip()
-        if word:
-            elements.append(_usual(word) or _element(word, name, number))
-    return tuple(elements)
+    words = [line.partition("#")[0].strip() for line in text.split("\n")]
+    listing = read_listing([word for word in words if word], _NOWHERE)
+    if listing is not None:
+        return listing
+    numbered = ((number, word) for number, word in enumerate(words, 1) if word)
+    return tuple(_usual(word) or _element(word, name, number) for number, word in numbered)
 
 
 def _usual(word: str) -> Identifier | None:
@@ -74,19 +75,11 @@ def _usual(word: str) -> Identifier | None:
         if value6 is None or (length is not None and value6 & (1 << (128 - length)) - 1):
             return None
         return IPv6(address, value6, _NOWHERE, length)
-    if address.count(".") == 3:
-        dotted = parse_dotted(address)
-        if dotted is None or (length is not None and _beyond(dotted[0], length)):
-            return None
-        return IPv4(address, dotted[0], 32, _NOWHERE, None if length == 32 else length)
+    if "." in address:
+        return read_network(word, _NOWHERE)
     if not slash and address.isdecimal() and address.isascii() and address[0] != "0":
         return Number(int(address), _NOWHERE) if len(address) < 10 else None
     return None
-
-
-def _beyond(value: int, length: int) -> bool:
-    """Whether an IPv4 prefix is too long, or has bits beyond its length."""
-    return length > 32 or bool(value & (1 << (32 - length)) - 1)
 
 
 def _element(word: str, name: str, line: int) -> Identifier:
@@ -103,6 +96,17 @@ def _element(word: str, name: str, line: int) -> Identifier:
         where = f"set '{name}', line {line}" if name else f"line {line}"
         raise InputError(f"{where}: {error.message}", remedy=error.hint) from None
     return replace(element, span=_NOWHERE)
+
+
+def list_fits(quals: Qualifiers, elements: Listing) -> bool:
+    """Whether the elements of a list suit these qualifiers as they are."""
+    if isinstance(elements, Ports):
+        return quals.kind is Kind.PORT
+    if quals.proto is Proto.DECNET or not isinstance(elements, Networks):
+        return False
+    return quals.proto is not Proto.LINK and (
+        quals.kind is Kind.NET or (quals.kind in (None, Kind.HOST) and elements.whole)
+    )
 
 
 def fits(quals: Qualifiers, element: Identifier) -> bool:

@@ -157,6 +157,13 @@ class Frame:
         self.op = None
         self.done = True
 
+    def replace_last(self, term: Expr) -> None:
+        """Put another term in the place of the last complete one."""
+        if self.rest:
+            self.rest[-1] = self.rest[-1][0], term
+        else:
+            self.first = term
+
     def expression(self, span: Span | None = None) -> Expr:
         """Return the frame's terms as one expression; a single term is itself."""
         assert self.first is not None

@@ -32,6 +32,7 @@ from netbpf.expr.nodes import (
     Qualifiers,
     RelOp,
 )
+from netbpf.expr.runs import read_set
 from netbpf.expr.tokens import T, Token
 from netbpf.expr.words import KEYWORDS
 from netbpf.ir.program import AluOp
@@ -114,6 +115,9 @@ def parse_set(cursor: Cursor, quals: Qualifiers) -> AddressSet | NamedSet:
         name = cursor.expect(T.NAME, "the name of a set")
         return NamedSet(name.text, Span(start, name.end))
     opening = cursor.expect(T.OPEN_SET, "'{' or '@NAME'")
+    listing = read_set(cursor, quals)
+    if listing is not None:
+        return AddressSet(listing, Span(start, cursor.advance().end))
     elements: list[Identifier] = []
     while cursor.token.kind is not T.CLOSE_SET:
         if elements:

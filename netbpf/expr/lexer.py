@@ -6,13 +6,14 @@ address, a number, a dotted number and a name are tried in this order. A backsla
 anything up to a space, a parenthesis or `!`.
 
 Lexing never fails: what cannot be a token becomes `T.BAD`, with the complaint as its fact, and
-ends the list. So the parser reports whatever is wrong first. Linear in the length of the text.
+ends the tokens. So the parser reports whatever is wrong first. Linear in the length of the text.
 Neighbours: tokens, words; the parser is the only reader.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -82,33 +83,34 @@ _EXTENSION_SYMBOLS: Final[dict[str, tuple[T, Fact]]] = {
 }
 
 
-def tokenize(text: str, dialect: Dialect) -> list[Token]:
-    """Return the tokens of `text`. The last one is END, or BAD where lexing had to stop."""
+def tokenize(text: str, dialect: Dialect, at: int = 0) -> Iterator[Token]:
+    """Yield the tokens of `text` from `at` on, where one begins.
+
+    The last one is END, or BAD where lexing had to stop.
+    """
     match = _token_pattern(dialect, colons=":" in text).match
     symbols = _SYMBOLS if dialect is Dialect.PCAP else {**_SYMBOLS, **_EXTENSION_SYMBOLS}
-    tokens: list[Token] = []
-    at = 0
     while at < len(text):
         found = match(text, at)
         if found is None:
-            tokens.append(_bad_character(text, at, dialect))
-            return tokens
+            yield _bad_character(text, at, dialect)
+            return
         start, at = found.span()
         rule = found.lastgroup
         if rule == "space":
             continue
         word = found.group()
         if rule == "word":
-            tokens.append(_word(word, start, at))
+            token = _word(word, start, at)
         elif rule == "symbol":
             kind, fact = symbols[word]
-            tokens.append(Token(kind, word, start, at, fact))
+            token = Token(kind, word, start, at, fact)
         else:
-            tokens.append(_other(str(rule), word, start, at))
-        if tokens[-1].kind is T.BAD:
-            return tokens
-    tokens.append(Token(T.END, "", len(text), len(text)))
-    return tokens
+            token = _other(str(rule), word, start, at)
+        yield token
+        if token.kind is T.BAD:
+            return
+    yield Token(T.END, "", len(text), len(text))
 
 
 @lru_cache(maxsize=4)

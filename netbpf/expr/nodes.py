@@ -12,6 +12,7 @@ Depends on errors only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from netbpf.errors import Span
@@ -225,9 +226,12 @@ class ProtoNumber:
 
 @dataclass(frozen=True, slots=True)
 class AddressSet:
-    """`in {…}` or `in @name`, resolved: the elements in the order written."""
+    """`in {…}` or `in @name`, resolved: the elements in the order written.
 
-    elements: tuple[Identifier, ...]
+    A tuple, or the Listing of a long list (expr.listing).
+    """
+
+    elements: Sequence[Identifier]
     span: Span
 
 

@@ -24,6 +24,7 @@ from netbpf.expr.cursor import Cursor
 from netbpf.expr.frames import Frame, Mode, Role, Sum, widen
 from netbpf.expr.identifiers import STARTS, parse_identifier, parse_set
 from netbpf.expr.nodes import (
+    AddressSet,
     Arith,
     BoolOp,
     Chain,
@@ -44,18 +45,22 @@ from netbpf.expr.nodes import (
     TunnelTest,
 )
 from netbpf.expr.primitives import Head, parse_primitive
+from netbpf.expr.runs import read_alternatives
 from netbpf.expr.tokens import T, Token
 from netbpf.expr.words import CONSTANTS
 from netbpf.ir.program import AluOp
+from netbpf.records import replace
 
 
-def parse(text: str, *, dialect: Dialect = Dialect.NETBPF) -> Expr | None:
+def parse(text: str, *, dialect: Dialect = Dialect.NETBPF, gather: bool = True) -> Expr | None:
     """Parse `text`; None for an empty expression, which every packet matches.
+
+    `gather` makes one set of a long list of alternatives, at once; else each is a term.
 
     Names stay names: `resolve` turns them into numbers. Raises ExpressionError and nothing else,
     whatever the text.
     """
-    cursor = Cursor(text, dialect)
+    cursor = Cursor(text, dialect, gather=gather)
     if cursor.token.kind is T.END:
         return None
     return _Parser(cursor).run()
@@ -317,6 +322,8 @@ class _Parser:
     def _after_term(self, frame: Frame) -> None:
         cursor = self._cursor
         token = cursor.token
+        if token.kind is T.OR and self._alternatives(frame):
+            return
         if token.kind in (T.AND, T.OR):
             cursor.advance()
             frame.op = BoolOp.AND if token.kind is T.AND else BoolOp.OR
@@ -325,6 +332,22 @@ class _Parser:
             self._close(frame)
         else:
             raise complaints.after_term(cursor, frame)
+
+    def _alternatives(self, frame: Frame) -> bool:
+        """Make a set of the last term and a long list of alternatives to it, if that is there.
+
+        As expr.lower.merge would in the end: `a and port 1 or port 2` is not the place.
+        """
+        last = frame.last
+        joined = not frame.rest or frame.rest[-1][0] is BoolOp.OR
+        if frame.grouped or not joined or not isinstance(last, Primitive):
+            return False
+        listing = read_alternatives(self._cursor, last)
+        if listing is None:
+            return False
+        span = last.span.cover(listing.span)
+        frame.replace_last(replace(last, ident=AddressSet(listing, span), span=span))
+        return True
 
     def _close(self, frame: Frame) -> None:
         """Close a parenthesis that holds terms."""

@@ -7,12 +7,13 @@ are known without it. Depends on nodes, names, protocols, rewrite.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from netbpf.errors import ExpressionError, Span
-from netbpf.expr.elements import describe, fits, wanted
+from netbpf.expr.elements import describe, fits, list_fits, wanted
 from netbpf.expr.extensions import number_range
 from netbpf.expr.limits import check_limits, check_number
+from netbpf.expr.listing import Listing
 from netbpf.expr.names import Resolver
 from netbpf.expr.nodes import (
     AddressSet,
@@ -52,7 +53,7 @@ def resolve(
     dialect: Dialect,
     linktype: LinkType,
     resolver: Resolver,
-    sets: Mapping[str, tuple[Identifier, ...]],
+    sets: Mapping[str, Sequence[Identifier]],
 ) -> Expr | None:
     """Return `expr` with numbers for names. Raises ExpressionError for an unknown name."""
     if expr is None:
@@ -69,7 +70,7 @@ class _Resolution:
         dialect: Dialect,
         linktype: LinkType,
         resolver: Resolver,
-        sets: Mapping[str, tuple[Identifier, ...]],
+        sets: Mapping[str, Sequence[Identifier]],
     ) -> None:
         self._text = text
         self._dialect = dialect
@@ -171,11 +172,13 @@ class _Resolution:
     # -- sets --------------------------------------------------------------------------------------
 
     def _set(
-        self, quals: Qualifiers, elements: tuple[Identifier, ...], span: Span, name: str = ""
+        self, quals: Qualifiers, elements: Sequence[Identifier], span: Span, name: str = ""
     ) -> AddressSet:
         """Resolve a set. The elements of a named one stand nowhere in the text but at its name."""
         if quals.kind is Kind.GATEWAY:
             raise self._error("'gateway' takes no set", span)
+        if isinstance(elements, Listing) and list_fits(quals, elements):
+            return AddressSet(elements, span)
         resolved: list[Identifier] = []
         for element in elements:
             where = span if name else element.span
@@ -193,7 +196,7 @@ class _Resolution:
                 raise self._error(message, where, hint)
         return AddressSet(tuple(resolved), span)
 
-    def _named(self, name: str, span: Span) -> tuple[Identifier, ...]:
+    def _named(self, name: str, span: Span) -> Sequence[Identifier]:
         if name not in self._sets:
             message = f"there is no set '{name}'"
             raise self._error(message, span, did_you_mean(name, self._sets))

@@ -10,7 +10,7 @@ Depends on ir.builder and proto.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netbpf.errors import Span
 from netbpf.expr.environment import Environment
@@ -20,6 +20,9 @@ from netbpf.ir.builder import Builder
 from netbpf.ir.program import Label, Reg
 from netbpf.proto.ip import IpProtocol
 from netbpf.proto.linktype import LinkType
+
+if TYPE_CHECKING:
+    from netbpf.expr.lower.common.sets import Element  # which depends on Test
 
 Test = Callable[[Label, Label], None]
 """Emits a test at the builder's present point, and leaves to (yes, no)."""
@@ -88,12 +91,12 @@ class Stack(Layers, Protocol):
 
     def ports_are(
         self,
-        ranges: Sequence[tuple[int, int]],
+        ports: Sequence[Element],
         protocol: IpProtocol | None,
         direction: Direction | None,
         span: Span,
     ) -> Test:
-        """Return the test for ports in these inclusive ranges, considered in this order.
+        """Return the test for these ports, considered in this order.
 
         `protocol` is TCP, UDP, SCTP, or None for all three.
         """

@@ -12,6 +12,7 @@ Depends on expr.nodes.
 
 from __future__ import annotations
 
+from netbpf.expr.listing import Listing
 from netbpf.expr.nodes import (
     AddressSet,
     BoolOp,
@@ -100,6 +101,8 @@ def _alike(one: Expr, other: Expr) -> bool:
 def _fits(node: Primitive) -> bool:
     """Whether an identifier keeps its meaning as an element."""
     ident, kind, direction = node.ident, node.quals.kind, node.quals.direction
+    if isinstance(ident, AddressSet) and isinstance(ident.elements, Listing):
+        return True
     if kind in (Kind.PORT, Kind.PORTRANGE):
         return isinstance(ident, Number | PortRange)
     if kind not in (None, Kind.HOST, Kind.NET):
@@ -116,6 +119,10 @@ def _set(run: list[Expr]) -> Expr:
         return Not(excluded, first.span.cover(run[-1].span))
     if len(run) == 1 or not isinstance(first, Primitive):
         return first
-    elements: list[Identifier] = [term.ident for term in run if isinstance(term, Primitive)]
+    elements: list[Identifier] = []
+    for term in run:
+        if isinstance(term, Primitive):
+            ident = term.ident
+            elements += ident.elements if isinstance(ident, AddressSet) else (ident,)
     span = first.span.cover(run[-1].span)
     return replace(first, ident=AddressSet(tuple(elements), span), span=span)

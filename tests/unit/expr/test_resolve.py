@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from netbpf.compiler import Options, to_ir
@@ -41,7 +43,7 @@ def resolved(
     text: str,
     dialect: Dialect = Dialect.NETBPF,
     resolver: Resolver | None = None,
-    sets: dict[str, tuple[Identifier, ...]] | None = None,
+    sets: Mapping[str, Sequence[Identifier]] | None = None,
 ) -> Expr | None:
     return resolve(
         parse(text, dialect=dialect),
@@ -403,7 +405,7 @@ def test_the_first_error_of_the_text_is_reported() -> None:
 # -- sets --------------------------------------------------------------------------------------
 
 
-def elements(text: str, sets: dict[str, tuple[Identifier, ...]] | None = None) -> AddressSet:
+def elements(text: str, sets: Mapping[str, Sequence[Identifier]] | None = None) -> AddressSet:
     expr = resolved(text, sets=sets)
     assert isinstance(expr, Primitive)
     assert isinstance(expr.ident, AddressSet)

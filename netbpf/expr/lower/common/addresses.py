@@ -5,10 +5,14 @@ Complaints are libpcap's. Depends on lower.layers and the other files of this pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netbpf.errors import Span
+from netbpf.expr.listing import Networks
 from netbpf.expr.lower.common.decnet import decnet_address, decnet_is
 from netbpf.expr.lower.common.ethernet import ethernet_is
-from netbpf.expr.lower.common.hosts import Net4, ipv4_is, ipv6_is
+from netbpf.expr.lower.common.hosts import ipv4_is, ipv6_is, net4
+from netbpf.expr.lower.common.sets import Element, listed
 from netbpf.expr.lower.common.sets6 import Prefix6
 from netbpf.expr.lower.common.tests import every, refuse, some
 from netbpf.expr.lower.common.words import (
@@ -22,6 +26,7 @@ from netbpf.expr.lower.common.words import (
 from netbpf.expr.lower.layers import Stack, Test
 from netbpf.expr.nodes import (
     ArcnetAddress,
+    Direction,
     EtherName,
     HostAddresses,
     Identifier,
@@ -49,19 +54,22 @@ class _Found:
     does not matter. `context` is what complaints call the first element.
     """
 
-    ipv4: list[Net4]
+    ipv4: list[Element]
     ipv6: list[Prefix6]
     ether: list[int]
     context: str
 
 
 def addresses_are(
-    stack: Stack, elements: tuple[Identifier, ...], quals: Qualifiers, span: Span
+    stack: Stack, elements: Sequence[Identifier], quals: Qualifiers, span: Span
 ) -> Test:
     """Lower `host` and `net`. A set from a file may be empty: it holds for no packet."""
     found = _Found([], [], [], "")
-    for element in elements:
+    is_list = isinstance(elements, Networks) and quals.direction is not Direction.AND
+    for element in elements[:1] if is_list else elements:
         _collect(stack, element, quals, found)
+    if isinstance(elements, Networks) and is_list:
+        found.ipv4 = [listed(elements)]
     tests: list[Test] = []
     context, direction = found.context, quals.direction
     if found.ether:
@@ -109,24 +117,24 @@ def _has_mask(element: IPv4 | Number) -> bool:
     return isinstance(element, IPv4) and (element.length is not None or element.mask is not None)
 
 
-def _net4(element: IPv4 | Number, *, is_net: bool) -> Net4:
-    """Return address and mask; a short address is a prefix (`net 10.1` is 10.1.0.0/16)."""
+def _net4(element: IPv4 | Number, *, is_net: bool) -> Element:
+    """Return what an address holds; a short one is a prefix (`net 10.1` is 10.1.0.0/16)."""
     if isinstance(element, Number):
-        return _shifted_left(element.value) if is_net else (element.value, U32)
+        return _shifted_left(element.value) if is_net else net4(element.value, U32)
     value = element.value << (32 - element.bits)
     if element.length is not None:
-        return value, U32 << (32 - element.length) & U32
+        return net4(value, U32 << (32 - element.length) & U32)
     if element.mask is not None:
-        return value, element.mask << (32 - element.mask_bits)
-    return value, U32 << (32 - element.bits) & U32
+        return net4(value, element.mask << (32 - element.mask_bits))
+    return net4(value, U32 << (32 - element.bits) & U32)
 
 
-def _shifted_left(value: int) -> Net4:
+def _shifted_left(value: int) -> Element:
     """Read a number as the leading bytes of an address: `net 10` is 10.0.0.0/8."""
     mask = U32
     while value and not value & 0xFF000000:
         value, mask = value << 8, mask << 8 & U32
-    return value, mask
+    return net4(value, mask)
 
 
 def _collect_host(stack: Stack, element: HostAddresses, quals: Qualifiers, found: _Found) -> None:
@@ -136,7 +144,7 @@ def _collect_host(stack: Stack, element: HostAddresses, quals: Qualifiers, found
     if not ipv4 and not ipv6:
         rest = " for specified address family" if quals.proto else ""
         raise refuse(stack, f"unknown host '{element.text}'{rest}", element.span)
-    found.ipv4.extend((address, U32) for address in sorted(ipv4))
+    found.ipv4.extend(net4(address, U32) for address in sorted(ipv4))
     found.ipv6.extend(Prefix6(address, 128) for address in sorted(ipv6))
     found.context = found.context or "host <Internet hostname>"
 
@@ -159,7 +167,7 @@ def gateway_is(stack: Stack, element: Identifier, quals: Qualifiers) -> Test:
         raise refuse(stack, f"unknown Ethernet-like host '{element.text}'", span)
     if not element.ipv4:
         raise refuse(stack, f"unknown host '{element.text}'", span)
-    nets = [(address, U32) for address in sorted(element.ipv4)]
+    nets = [net4(address, U32) for address in sorted(element.ipv4)]
     context = "host <Internet hostname>"
     return every(
         stack.builder,

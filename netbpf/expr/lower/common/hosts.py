@@ -32,13 +32,10 @@ _ALL: tuple[_Family, ...] = (
     ((EtherType.ARP, EtherType.RARP), ARP_SRC, ARP_DST),
 )
 
-Net4 = tuple[int, int]
-"""An IPv4 address and its mask; the address has no bits outside the mask."""
-
 
 def ipv4_is(
     layers: Layers,
-    nets: Sequence[Net4],
+    elements: Sequence[Element],
     proto: Proto | None,
     direction: Direction | None,
     span: Span,
@@ -57,14 +54,14 @@ def ipv4_is(
     families = _ALL if proto is None else (_FAMILIES[proto],)
     if proto is None and layers.labels:
         families = _ALL[:1]
-    elements = [_element(value, mask) for value, mask in nets]
     return some(
         layers.builder,
         *(_in_family(layers, family, elements, direction, span, opposite) for family in families),
     )
 
 
-def _element(value: int, mask: int) -> Element:
+def net4(value: int, mask: int) -> Element:
+    """Return the element for an IPv4 address and its mask; no bit of it is outside the mask."""
     rest = ~mask & U32
     if rest & (rest + 1):  # a mask with holes
         return Masked(value, mask)

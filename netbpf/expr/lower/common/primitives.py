@@ -6,9 +6,11 @@ Depends on lower.layers and the other files of this package.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from netbpf.expr.listing import Listing, Ports
 from netbpf.expr.lower.common.linktypes import link_protocol_is
+from netbpf.expr.lower.common.sets import Element, Range, listed
 from netbpf.expr.lower.common.tests import check_most, constant, refuse, some
 from netbpf.expr.lower.common.words import check_ether, invalid_qualifier, wrong_kind
 from netbpf.expr.lower.layers import Stack, Test
@@ -32,7 +34,7 @@ def primitive_holds(stack: Stack, node: Primitive) -> Test:
     """Return the test of a primitive. Raises ExpressionError for qualifiers that do not fit it."""
     kind, quals = node.quals.kind, node.quals
     elements = node.ident.elements if isinstance(node.ident, AddressSet) else (node.ident,)
-    for element in elements:
+    for element in () if isinstance(elements, Listing) else elements:
         if isinstance(element, Mac):
             check_ether(stack, element, quals)
     if not elements:
@@ -62,7 +64,7 @@ _PORT_PROTOCOLS = {
 }
 
 
-def _ports(stack: Stack, elements: tuple[Identifier, ...], node: Primitive) -> Test:
+def _ports(stack: Stack, elements: Sequence[Identifier], node: Primitive) -> Test:
     """Lower `port` and `portrange`; neighbours of the same protocol form a set."""
     kind, direction = node.quals.kind, node.quals.direction
     assert kind is not None
@@ -73,14 +75,16 @@ def _ports(stack: Stack, elements: tuple[Identifier, ...], node: Primitive) -> T
     if direction not in (None, Direction.SRC, Direction.DST, Direction.OR, Direction.AND):
         assert direction is not None
         raise invalid_qualifier(stack, direction.value, kind.value, node.span)
-    runs: list[tuple[IpProtocol | None, list[tuple[int, int]]]] = []
+    if isinstance(elements, Ports) and direction is not Direction.AND:
+        return stack.ports_are([listed(elements)], _PORT_PROTOCOLS[proto], direction, node.span)
+    runs: list[tuple[IpProtocol | None, list[Element]]] = []
     for element in elements:
         low, high, named = _port_range(stack, element, node.quals)
         protocol = _PORT_PROTOCOLS[named]
         if not runs or runs[-1][0] is not protocol:
             runs.append((protocol, []))
-        runs[-1][1].append((low, high))
-    tests = [stack.ports_are(ranges, protocol, direction, node.span) for protocol, ranges in runs]
+        runs[-1][1].append(Range(low, high))
+    tests = [stack.ports_are(ports, protocol, direction, node.span) for protocol, ports in runs]
     return tests[0] if len(tests) == 1 else some(stack.builder, *tests)
 
 
@@ -106,7 +110,7 @@ def _port_range(
 
 def _each(
     stack: Stack,
-    elements: tuple[Identifier, ...],
+    elements: Sequence[Identifier],
     quals: Qualifiers,
     lower: Callable[[Stack, Identifier, Qualifiers], Test],
 ) -> Test:

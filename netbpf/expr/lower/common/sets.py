@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from netbpf.expr.listing import Listing, merge_ranges
 from netbpf.expr.lower.common.tests import every, masked, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.nodes import Direction
@@ -33,7 +34,15 @@ class Masked:
     mask: int
 
 
-Element = Range | Masked
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A long list of ranges: the first one written, and all of them as `merged` gives them."""
+
+    first: Range
+    members: tuple[tuple[int, int], ...]
+
+
+Element = Range | Masked | Listed
 
 Read = Callable[[], Reg]
 """Emits the load of a field."""
@@ -59,24 +68,23 @@ def pair_in(
     return some(builder, *(_either_in(builder, src, dst, run) for run in _runs(elements)))
 
 
+def listed(listing: Listing) -> Listed:
+    """Return the element that a list is."""
+    return Listed(Range(*listing.ranges[0]), listing.members)
+
+
 def merged(ranges: Iterable[Range]) -> tuple[tuple[int, int], ...]:
     """Return the same numbers as ascending ranges that neither overlap nor touch."""
-    found: list[tuple[int, int]] = []
-    for low, high in sorted((item.low, item.high) for item in ranges):
-        if found and low <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(found[-1][1], high))
-        else:
-            found.append((low, high))
-    return tuple(found)
+    return merge_ranges([(item.low, item.high) for item in ranges])
 
 
 def _field_in(builder: Builder, read: Read, elements: Sequence[Element]) -> Test:
     tests: list[Test] = []
     for run in _runs(elements):
-        if len(run) < TABLE:
-            tests.extend(_is(builder, read, element) for element in run)
-        else:
+        if _is_table(run):
             tests.append(_member(builder, read, run))
+        else:
+            tests.extend(_is(builder, read, element) for element in run)
     return some(builder, *tests)
 
 
@@ -85,13 +93,11 @@ def _either_in(builder: Builder, src: Read, dst: Read, run: Sequence[Element]) -
 
     With both loaded the order of the comparisons is nobody's concern any more.
     """
-    first = some(builder, _is(builder, src, run[0]), _is(builder, dst, run[0]))
-    if len(run) < TABLE:
-        rest = (
-            some(builder, _is(builder, src, element), _is(builder, dst, element))
-            for element in run[1:]
+    if not _is_table(run):
+        pairs = (
+            some(builder, _is(builder, src, element), _is(builder, dst, element)) for element in run
         )
-        return some(builder, first, *rest)
+        return some(builder, *pairs)
     return some(
         builder,
         _is(builder, src, run[0]),
@@ -102,13 +108,17 @@ def _either_in(builder: Builder, src: Read, dst: Read, run: Sequence[Element]) -
 
 
 def _runs(elements: Sequence[Element]) -> list[list[Element]]:
-    """Split into stretches that one Member can hold: ranges, or a mask by itself."""
+    """Split into stretches that one Member can hold: ranges, or a mask or a list by itself."""
     runs: list[list[Element]] = []
     for element in elements:
-        if isinstance(element, Masked) or not runs or isinstance(runs[-1][-1], Masked):
+        if not runs or not (isinstance(element, Range) and isinstance(runs[-1][-1], Range)):
             runs.append([])
         runs[-1].append(element)
     return runs
+
+
+def _is_table(run: Sequence[Element]) -> bool:
+    return len(run) >= TABLE or isinstance(run[0], Listed)
 
 
 def _loaded(builder: Builder, read: Read) -> Test:
@@ -122,7 +132,11 @@ def _loaded(builder: Builder, read: Read) -> Test:
 
 
 def _member(builder: Builder, read: Read, run: Sequence[Element]) -> Test:
-    members = merged(item for item in run if isinstance(item, Range))
+    first = run[0]
+    if isinstance(first, Listed):
+        members = first.members
+    else:
+        members = merged(item for item in run if isinstance(item, Range))
 
     def emit(yes: Label, no: Label) -> None:
         builder.member((read(),), members, yes, no)
@@ -131,7 +145,9 @@ def _member(builder: Builder, read: Read, run: Sequence[Element]) -> Test:
 
 
 def _is(builder: Builder, read: Read, element: Element) -> Test:
-    """Return the test for a single element."""
+    """Return the test for a single element, the first one of a list."""
+    if isinstance(element, Listed):
+        element = element.first
     if isinstance(element, Masked):
         value, mask = element.value, element.mask
         return lambda yes, no: masked(builder, read(), mask, value, yes, no)

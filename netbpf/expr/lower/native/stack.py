@@ -11,7 +11,7 @@ from netbpf.errors import Span
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.common.linktypes import link_protocol_is
-from netbpf.expr.lower.common.sets import Range, Read, pair_in
+from netbpf.expr.lower.common.sets import Element, Read, pair_in
 from netbpf.expr.lower.common.tests import every, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.native.link import SOMEWHERE, LinkWalk
@@ -179,20 +179,19 @@ class NativeStack:
 
     def ports_are(
         self,
-        ranges: Sequence[tuple[int, int]],
+        ports: Sequence[Element],
         protocol: IpProtocol | None,
         direction: Direction | None,
         _: Span,
     ) -> Test:
         """Return the test for ports; a later fragment has none."""
         protocols = WITH_PORTS if protocol is None else (protocol,)
-        elements = [Range(low, high) for low, high in ranges]
         source, destination = (
             self._transport_field(SOURCE_PORT),
             self._transport_field(DESTINATION_PORT),
         )
-        ports = pair_in(self.builder, source, destination, elements, direction)
-        return every(self.builder, self.protocol_in(protocols), self.not_later(), ports)
+        found = pair_in(self.builder, source, destination, ports, direction)
+        return every(self.builder, self.protocol_in(protocols), self.not_later(), found)
 
     def protocol_in(self, numbers: Sequence[int]) -> Test:
         """Return the test for one of these final protocols, in IPv4 or IPv6."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from netbpf.errors import Span
 from netbpf.expr.lower.arith import Origin
 from netbpf.expr.lower.common.linktypes import link_protocol_is
-from netbpf.expr.lower.common.sets import Range, Read, pair_in
+from netbpf.expr.lower.common.sets import Element, Read, pair_in
 from netbpf.expr.lower.common.tests import every, field_is, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.pcap.layers import PcapLayers
@@ -35,7 +35,7 @@ from netbpf.proto.ip import (
 
 def port4(
     layers: PcapLayers,
-    ranges: Sequence[Range],
+    ranges: Sequence[Element],
     protocols: Sequence[int],
     direction: Direction | None,
     span: Span,
@@ -51,7 +51,7 @@ def port4(
 
 def port6(
     layers: PcapLayers,
-    ranges: Sequence[Range],
+    ranges: Sequence[Element],
     protocols: Sequence[int],
     direction: Direction | None,
     span: Span,
@@ -115,7 +115,7 @@ def _network_field_is(layers: PcapLayers, field: Field, value: int) -> Test:
 def _ports_are(
     layers: PcapLayers,
     transport: Callable[[], Origin],
-    ranges: Sequence[Range],
+    ranges: Sequence[Element],
     direction: Direction | None,
 ) -> Test:
     source, destination = (_reader(layers, transport, at) for at in (SOURCE_PORT, DESTINATION_PORT))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netbpf.errors import Span
-from netbpf.expr.lower.common.sets import Range
+from netbpf.expr.lower.common.sets import Element
 from netbpf.expr.lower.common.tests import check_most, some
 from netbpf.expr.lower.layers import Test
 from netbpf.expr.lower.pcap.layers import PcapLayers
@@ -42,13 +42,12 @@ class PcapStack(PcapLayers):
 
     def ports_are(
         self,
-        ranges: Sequence[tuple[int, int]],
+        ports: Sequence[Element],
         protocol: IpProtocol | None,
         direction: Direction | None,
         span: Span,
     ) -> Test:
         """Return the test for ports, in IPv6 first: no packet is of both versions."""
         protocols = WITH_PORTS if protocol is None else (protocol,)
-        elements = [Range(low, high) for low, high in ranges]
-        tests = (port(self, elements, protocols, direction, span) for port in (port6, port4))
+        tests = (port(self, ports, protocols, direction, span) for port in (port6, port4))
         return some(self.builder, *tests)
