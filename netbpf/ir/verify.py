@@ -39,13 +39,16 @@ def verify(program: Program) -> None:
     and a register is read only where it is assigned on every path (outputs: at every MATCH).
     """
     _check_labels(program)
+    tests = {}  # of each set one: the versions of a program share their sets, which can be long
     for block in program:
         for insn in block.insns:
             _check_insn(block, insn)
         if isinstance(block.term, Branch) and isinstance(block.term.b, int):
             _check_word(block, block.term, block.term.b)
         if isinstance(block.term, Member):
-            _check_members(block, block.term)
+            tests[id(block.term.members), len(block.term.regs)] = block, block.term
+    for block, test in tests.values():
+        _check_members(block, test)
     _check_assigned(program)
 
 
