@@ -2,7 +2,7 @@
 
 The standard decorator compiles six methods for each class while its module is imported. That is
 0.4 ms a class, and half of the time that `netbpf compile` took. Here all classes share their
-methods, and `__init__` is compiled for a class's first instance, which most never have.
+methods, and `__init__` is compiled once a class has had a few instances, which most never have.
 
 Supported is what netbpf uses: frozen or not, slotted or not, defaults, default_factory, ClassVar,
 inheritance among such classes; always eq and repr, hash where frozen. To type checkers these are
@@ -40,6 +40,7 @@ else:
 
 __all__ = ["dataclass", "field", "replace"]
 
+_FEW = 8  # instances of a class, which take less time than to compile a method
 _REPLACED = ("__dict__", "__weakref__")  # what a class without slots has, and one with them has not
 
 
@@ -65,6 +66,7 @@ def _made(cls: type, *, frozen: bool, slots: bool) -> type:
     added |= {
         "__match_args__": names,
         "__record_defaults__": defaults,
+        "__record_instances__": 0,
         "__record_values__": staticmethod(_getter(names)),
     }
     if slots:
@@ -84,11 +86,18 @@ def _getter(names: tuple[str, ...]) -> Callable[[Any], Any]:
 
 
 def _init(self: Any, *args: Any, **kwargs: Any) -> None:
-    """Compile the class's own __init__, put it in the place of this one, and run it."""
-    cls = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__init__") is _init)
-    compiled = _compiled_init(cls)
-    cls.__init__ = compiled  # type: ignore[misc]  # of exactly this class
-    compiled(self, *args, **kwargs)
+    """Set the fields of one of a class's first instances; for others compile the class's own."""
+    cls: Any = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__init__") is _init)
+    names = cls.__match_args__
+    values = {**cls.__record_defaults__, **dict(zip(names, args, strict=False)), **kwargs}
+    proper = len(args) <= len(names) and not kwargs.keys() & names[: len(args)]
+    cls.__record_instances__ += 1
+    if cls.__record_instances__ > _FEW or not proper or values.keys() != set(names):
+        cls.__init__ = _compiled_init(cls)
+        cls.__init__(self, *args, **kwargs)  # which complains of what is not proper, as Python does
+        return
+    for name, value in values.items():
+        object.__setattr__(self, name, value.make() if isinstance(value, _Factory) else value)
 
 
 def _compiled_init(cls: Any) -> Callable[..., None]:

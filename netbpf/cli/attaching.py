@@ -20,7 +20,7 @@ from netbpf.spec import Action, Key, ProgramSpec, Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from netbpf.cli.options import Request
+    from netbpf.cli.request import Request
     from netbpf.compiler import Options
     from netbpf.kernel.interface import Interface
     from netbpf.kernel.netns import Netns

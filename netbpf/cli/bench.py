@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netbpf.cli import output
-from netbpf.cli.options import Request, examples, json_option, takes_expression
+from netbpf.cli.options import examples, json_option, takes_expression
+from netbpf.cli.request import Request
 from netbpf.errors import InputError
 
 if TYPE_CHECKING:

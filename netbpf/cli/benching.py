@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from netbpf.asm.cbpf import Insn
-    from netbpf.cli.options import Request
+    from netbpf.cli.request import Request
     from netbpf.observe.timing import Timing
 
 

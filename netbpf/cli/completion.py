@@ -24,7 +24,7 @@ def command(shell: str) -> None:
     """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class
 
-    from netbpf.cli.main import program
+    from netbpf.cli.program import program
 
     kind = get_completion_class(shell)
     assert kind is not None

@@ -10,13 +10,13 @@ import click
 
 from netbpf.cli import output
 from netbpf.cli.options import (
-    Request,
     examples,
     json_option,
     linktype_of,
     linktype_option,
     takes_expression,
 )
+from netbpf.cli.request import Request
 from netbpf.errors import CodeSizeError, Span, UsageError
 
 if TYPE_CHECKING:

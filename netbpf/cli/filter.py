@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from netbpf.cli import output
-from netbpf.cli.options import Request, complete_interface, examples, json_option, takes_expression
+from netbpf.cli.options import complete_interface, examples, json_option, takes_expression
+from netbpf.cli.request import Request
 from netbpf.errors import NotFoundError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netbpf.cli import output
-from netbpf.cli.options import Request, linktype_of
+from netbpf.cli.options import linktype_of
+from netbpf.cli.request import Request
 from netbpf.errors import KernelError, NetbpfError, PrivilegeError
 
 if TYPE_CHECKING:

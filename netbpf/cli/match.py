@@ -11,7 +11,8 @@ import click
 
 from netbpf.cli import output
 from netbpf.cli.judging import TARGETS, Judges
-from netbpf.cli.options import Request, examples, json_option, takes_expression
+from netbpf.cli.options import examples, json_option, takes_expression
+from netbpf.cli.request import Request
 from netbpf.errors import InputError, UsageError
 
 if TYPE_CHECKING:

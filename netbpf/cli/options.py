@@ -1,54 +1,22 @@
-"""Options that several commands share, and the `Request` that an expression's options make up."""
+"""Options that several commands share. Neighbour: request, which those of an expression make up."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from netbpf.cli.request import Request, read_text
 from netbpf.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from netbpf.compiler import Options
-    from netbpf.expr.nodes import Identifier
     from netbpf.proto.linktype import LinkType
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class Request(NamedTuple):
-    """An expression and how it is to be read, as the command line says it."""
-
-    text: str
-    pcap_compat: bool
-    names: bool
-    netmask: int | None
-    optimise: bool
-    sets: Mapping[str, str]  # name → file
-
-    def options(
-        self, *, linktype: LinkType | None = None, snaplen: int | None = None, live: bool = False
-    ) -> Options:
-        """Return the compiler's options. Raises InputError if a set's file cannot be read."""
-        from netbpf.compiler import MAXIMUM_SNAPLEN, Options
-        from netbpf.expr.names import NoNames, SystemResolver
-        from netbpf.expr.nodes import Dialect
-        from netbpf.proto.linktype import LinkType
-
-        return Options(
-            dialect=Dialect.PCAP if self.pcap_compat else Dialect.NETBPF,
-            linktype=LinkType.EN10MB if linktype is None else linktype,
-            netmask=self.netmask,
-            snaplen=MAXIMUM_SNAPLEN if snaplen is None else snaplen,
-            optimise=self.optimise,
-            live=live,
-            resolver=SystemResolver() if self.names else NoNames(),
-            sets={name: read_set(name, path) for name, path in self.sets.items()},
-        )
 
 
 def takes_expression(function: Function) -> Function:
@@ -199,7 +167,7 @@ def _expression(words: tuple[str, ...], path: str | None) -> str:
         return " ".join(words)
     if words:
         raise UsageError("give EXPR or -F FILE, not both")
-    return _read_text(path).strip()
+    return read_text(path).strip()
 
 
 def _sets(given: tuple[str, ...]) -> dict[str, str]:
@@ -210,27 +178,6 @@ def _sets(given: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"--set {one}: NAME=FILE is wanted")
         sets[name.removeprefix("@")] = path
     return sets
-
-
-def read_set(name: str, path: str) -> Sequence[Identifier]:
-    """Read a set's elements: one a line, # comments."""
-    from netbpf.expr.elements import parse_elements
-
-    return parse_elements(_read_text(path), name=name)
-
-
-def _read_text(path: str) -> str:
-    import sys
-    from pathlib import Path
-
-    try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not text (byte {error.start} is not UTF-8)") from error
 
 
 def _dotted(text: str) -> int | None:

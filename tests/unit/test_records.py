@@ -56,8 +56,12 @@ def classes(module: ModuleType) -> dict[str, Any]:
 
 
 @BOTH
-def test_construction(module: ModuleType) -> None:
+@pytest.mark.parametrize("before", [0, 20])
+def test_construction(module: ModuleType, before: int) -> None:
+    """The first instances are made in another way than later ones."""
     made = classes(module)
+    for number in range(before):
+        assert made["Point"](number).x == made["Solid"](x=number).x == number
     point = made["Point"](1)
     assert (point.x, point.y, point.norm(), point.twice, point.origin) == (1, 5, 6, 2, 0)
     assert made["Point"](y=2, x=1) == made["Point"](1, 2)
@@ -69,6 +73,8 @@ def test_construction(module: ModuleType) -> None:
             made["Point"](*arguments)
     with pytest.raises(TypeError, match="z"):
         made["Point"](1, z=3)
+    with pytest.raises(TypeError, match="x"):
+        made["Point"](1, x=3)
 
 
 @BOTH
@@ -160,5 +166,8 @@ def test_only_used_classes_are_compiled() -> None:
     point = classes(records)["Point"]
     before = point.__init__
     point(1)
+    assert point.__init__ is before
+    for number in range(20):
+        point(number)
     assert point.__init__ is not before
     assert list(inspect.signature(point.__init__).parameters) == ["self", "x", "y"]

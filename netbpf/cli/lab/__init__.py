@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netbpf.cli import output
-from netbpf.cli.options import Request, examples, json_option
+from netbpf.cli.options import examples, json_option
+from netbpf.cli.request import Request
 
 if TYPE_CHECKING:
     from netbpf.cli.attaching import Attachment

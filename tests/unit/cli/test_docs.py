@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from netbpf.cli.main import COMMANDS, program
+from netbpf.cli.program import COMMANDS, program
 from tests.support.tools import REPOSITORY
 from tests.unit.cli.conftest import Cli
 from tests.unit.observe.files import pcap, record

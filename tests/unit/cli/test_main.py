@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import platform
 import re
@@ -8,13 +9,18 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netbpf import __version__
-from netbpf.cli import main
-from netbpf.cli.main import COMMANDS
+from netbpf.cli import main, program
+from netbpf.cli.compiling import compile_expression
+from netbpf.cli.program import COMMANDS
+from netbpf.cli.request import Request
+from netbpf.compiler import MAXIMUM_SNAPLEN
 from netbpf.errors import ExpressionError, NetbpfError, Span
+from netbpf.proto.linktype import LinkType
 from tests.support.netns import wait_until
 from tests.unit.cli.conftest import Cli
 
@@ -28,7 +34,7 @@ def test_help_lists_every_command_without_importing_any() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
-    imported = {"netbpf.cli.main", "netbpf.cli.output"}
+    imported = {"netbpf.cli.main", "netbpf.cli.output", "netbpf.cli.program"}
     assert set(ast.literal_eval(done.stdout.splitlines()[-1])) == imported
 
 
@@ -94,7 +100,7 @@ class TestWhatGoesWrong:
         def fail(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(main.program, "main", fail)
+        monkeypatch.setattr(program.program, "main", fail)
         result = cli("anything")
         assert result.code == code
         assert "Traceback" not in result.err
@@ -176,3 +182,54 @@ class TestCompletion:
         }
         done = subprocess.run(NETBPF, env=environment, capture_output=True, text=True, check=True)
         assert offered <= {line.partition(",")[2] for line in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("words", "plain"),
+    [
+        (["compile", "tcp dst port 80"], True),
+        (["compile", "tcp", "dst", "port", "80"], True),
+        (["compile", "ip host", "é", "a=b"], True),
+        (["compile", "", " "], True),
+        (["compile", "tcp dst prot 80"], True),
+        (["compile", "-d", "ip"], False),
+        (["compile", "ip", "--json"], False),
+        (["compile", "--", "ip"], False),
+        (["compile", "len", "-", "1", ">", "5"], False),
+        (["compile"], False),
+        (["--version"], False),
+        (["doctor", "ip"], False),
+        ([], False),
+    ],
+)
+def test_words_alone_are_what_click_makes_of_them(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, words: list[str], plain: bool
+) -> None:
+    assert main.compiles_words(words) is plain
+    if plain:
+        quick = cli(*words)
+        monkeypatch.setattr(main, "compiles_words", lambda _: False)
+        assert cli(*words) == quick
+
+
+def test_words_to_be_completed_are_for_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_NETBPF_COMPLETE", "bash_complete")
+    assert not main.compiles_words(["compile", "ip"])
+
+
+def test_words_alone_have_the_command_s_defaults() -> None:
+    """What click passes on is what `compile_expression` and `Request` say where nothing is said."""
+    given: dict[str, Any] = {}
+
+    def note(request: Request, **options: Any) -> None:
+        given.update(options, request=request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("netbpf.cli.compile.compile_expression", note)
+        assert program.run(["compile", "ip", "or", "arp"]) == 0
+    defaults = inspect.signature(compile_expression).parameters
+    assert given.pop("request") == Request("ip or arp")
+    assert (given.pop("linktype"), given.pop("snaplen")) == (LinkType.EN10MB, MAXIMUM_SNAPLEN)
+    assert given == {name: defaults[name].default for name in given}
+    options = Request("").options()
+    assert (options.linktype, options.snaplen) == (LinkType.EN10MB, MAXIMUM_SNAPLEN)
