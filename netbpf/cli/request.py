@@ -6,9 +6,10 @@ Without click, so that `netbpf compile EXPR` needs none. Neighbour: options.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from netbpf.errors import InputError
+from netbpf.records import dataclass, field
 
 if TYPE_CHECKING:
     from netbpf.compiler import Options
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from netbpf.proto.linktype import LinkType
 
 
-class Request(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Request:
     """An expression and how it is to be read, as the command line says it."""
 
     text: str
@@ -24,7 +26,7 @@ class Request(NamedTuple):
     names: bool = True
     netmask: int | None = None
     optimise: bool = True
-    sets: Mapping[str, str] = {}  # name → file
+    sets: Mapping[str, str] = field(default_factory=dict)  # name → file
 
     def options(
         self, *, linktype: LinkType | None = None, snaplen: int | None = None, live: bool = False
