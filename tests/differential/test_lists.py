@@ -40,18 +40,27 @@ LISTS = {
 }
 
 
+def ipv4(host: int, other: int, port: int, other_port: int, protocol: int) -> bytes:
+    """Return a frame from one to the other."""
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 40, 1, 0, 64, protocol, 0)
+    ends = struct.pack(">IIHH", host, other, port, other_port)
+    return bytes(12) + b"\x08\x00" + head + ends + bytes(16)
+
+
 def packets() -> Iterator[bytes]:
     """Yield frames that match often, all frames of the zoo, and what is left of them cut off."""
     frames = [frame.data for frame in zoo().values() if len(frame.data) < 200]
     for _ in range(scaled(60)):
-        addresses = struct.pack(">II", *(RNG.choice(HOSTS) ^ RNG.randrange(2) for _ in "sd"))
-        ports = struct.pack(">HH", *(RNG.choice(PORTS) ^ RNG.randrange(2) for _ in "sd"))
-        head = struct.pack(">BBHHHBBH", 0x45, 0, 40, 1, 0, 64, RNG.choice((6, 17)), 0)
-        frames.append(bytes(12) + b"\x08\x00" + head + addresses + ports + bytes(16))
+        host, other = (RNG.choice(HOSTS) ^ RNG.randrange(2) for _ in "sd")
+        port, other_port = (RNG.choice(PORTS) ^ RNG.randrange(2) for _ in "sd")
+        frames.append(ipv4(host, other, port, other_port, RNG.choice((6, 17))))
     for data in frames:
         yield data
         yield data[: RNG.randrange(len(data))]
-        yield data[: RNG.randrange(24, 40)]
+    # Only the first element is compared with the source before the destination is loaded.
+    for at in (0, 1, -1):
+        data = ipv4(HOSTS[at], HOSTS[3], PORTS[at], PORTS[3], 17)
+        yield from (data[:size] for size in range(24, 40))
 
 
 PACKETS = [Packet(data, length=64) for data in packets()]
