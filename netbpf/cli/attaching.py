@@ -140,24 +140,32 @@ def kept_name(name: str, interface: str, *, alone: bool) -> str:
 
 
 def _attach(order: Order, interface: Interface, netns: Netns) -> Attachment:
-    from netbpf.link import socket_filter, tc, xdp
-
     options = order.request.options(linktype=interface.linktype, live=True)
     program, spec = _load(order, options)
     try:
         _check_safety(order, options, interface)
         if order.keep:
             return _keep(order, program, spec, interface, netns)
-        if order.target is Target.SOCKET:
-            link: Link = socket_filter.attach(program, interface)
-        elif order.target is Target.XDP:
-            link = xdp.attach(program, interface, mode=order.xdp_mode)
-        else:
-            link = tc.attach(program, interface, order.target, name=f"@{program.id}")
+        link = _link(order, program, interface)
     except BaseException:
         program.close()
         raise
     return Attachment(_where(f"@{program.id}", link), program, spec, link)
+
+
+def _link(order: Order, program: Program, interface: Interface) -> Link:
+    """Attach; imports the one hook's module only."""
+    if order.target is Target.SOCKET:
+        from netbpf.link import socket_filter
+
+        return socket_filter.attach(program, interface)
+    if order.target is Target.XDP:
+        from netbpf.link import xdp
+
+        return xdp.attach(program, interface, mode=order.xdp_mode)
+    from netbpf.link import tc
+
+    return tc.attach(program, interface, order.target, name=f"@{program.id}")
 
 
 def _load(order: Order, options: Options) -> tuple[Program, ProgramSpec]:

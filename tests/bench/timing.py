@@ -55,7 +55,8 @@ def wall(command: Sequence[str]) -> float:
 def until_first_line(command: Sequence[str]) -> float:
     """Return how long it takes until a command has said something, in seconds; then end it."""
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    quiet = subprocess.DEVNULL  # to be ended is not everybody's expectation
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet) as process:
         assert process.stdout is not None
         if not process.stdout.readline():
             raise SystemExit(f"{' '.join(command)[:200]}: says nothing")
