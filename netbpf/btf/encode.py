@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from netbpf.records import dataclass
 
-_MAGIC = 0xEB9F
+MAGIC = 0xEB9F
 _VERSION = 1
 _HEADER = struct.Struct("<HBBI")  # magic, version, flags, length of the header
 _MAX_COLUMN = (1 << 10) - 1  # a line_info record has 10 bits for it
@@ -27,10 +27,14 @@ class Kind(IntEnum):
     PTR = 2
     ARRAY = 3
     STRUCT = 4
+    UNION = 5
+    ENUM = 6
     FUNC = 12
     FUNC_PROTO = 13
     VAR = 14
     DATASEC = 15
+    DECL_TAG = 17
+    ENUM64 = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class TypeTable:
         lengths = struct.pack(
             "<IIII", 0, len(self._types), len(self._types), len(self._string_bytes)
         )
-        header = _HEADER.pack(_MAGIC, _VERSION, 0, _HEADER.size + len(lengths))
+        header = _HEADER.pack(MAGIC, _VERSION, 0, _HEADER.size + len(lengths))
         return header + lengths + bytes(self._types) + bytes(self._string_bytes)
 
     def encode_ext(self, section: str, function: int, lines: Sequence[Line], size: int) -> bytes:
@@ -142,7 +146,7 @@ class TypeTable:
             where = (self.string(section), self.string(line.text), line.line << 10 | column)
             info += struct.pack("<IIII", line.insn * size, *where)
         lengths = struct.pack("<IIII", 0, len(functions), len(functions), len(info))
-        header = _HEADER.pack(_MAGIC, _VERSION, 0, _HEADER.size + len(lengths))
+        header = _HEADER.pack(MAGIC, _VERSION, 0, _HEADER.size + len(lengths))
         return header + lengths + functions + info
 
     def _add(self, name: str, kind: Kind, count: int, number: int, more: bytes = b"") -> int:
