@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from netbpf.expr.environment import Environment
 from netbpf.expr.lower import lower
@@ -23,6 +23,9 @@ from netbpf.ir.verify import verify
 from netbpf.proto.linktype import LinkType
 from netbpf.records import dataclass, field
 from netbpf.spec import Action, ClassicFilter, Key, ProgramSpec, Target
+
+if TYPE_CHECKING:
+    from netbpf.btf.skb import SkBuff
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -107,11 +110,13 @@ def compile(  # noqa: A001 - the name that the API promises
     target: Target = Target.CBPF,
     options: Options | None = None,
     frags: bool = True,
+    buff: SkBuff | None = None,
 ) -> ClassicFilter | ProgramSpec:
     """Compile `text` to code that tells a match from no match and does nothing else.
 
     A classic filter returns the snap length or 0; an XDP or tc program drops what matches; a socket
-    program returns like a classic filter. `frags` as for compile_filter. Raises ExpressionError.
+    program returns like a classic filter. `frags`, `buff` as for compile_filter.
+    Raises ExpressionError.
     """
     options = options or Options()
     if target is Target.CBPF:
@@ -122,7 +127,7 @@ def compile(  # noqa: A001 - the name that the API promises
 
     return ebpf.generate(
         lowered.program,
-        hook_for(target, frags=frags),
+        hook_for(target, frags=frags, buff=buff),
         action=Action.DROP,
         counting=False,
         linktype=options.linktype,
@@ -158,11 +163,13 @@ def compile_filter(
     options: Options | None = None,
     frags: bool = True,
     cpus: int | None = None,
+    buff: SkBuff | None = None,
 ) -> ProgramSpec:
     """Compile `text` to a program that counts what matches, in total and by each key.
 
     `frags` makes XDP programs read multi-buffer packets (Linux 5.18). `cpus` makes counting cheaper
-    on machines whose CPUs all have numbers below it; None: any machine. Raises ExpressionError.
+    on machines whose CPUs all have numbers below it; None: any machine. `buff`, which is the running
+    kernel's (kernel.buff), makes socket programs read it directly. Raises ExpressionError.
     """
     from netbpf.codegen import ebpf
     from netbpf.codegen.hooks import hook_for
@@ -173,7 +180,7 @@ def compile_filter(
     env = environment(text, options, target)
     return ebpf.generate(
         lowered.program,
-        hook_for(target, frags=frags),
+        hook_for(target, frags=frags, buff=buff),
         action=action,
         keys={key: optimise(lower_key(key, env)) for key in by},
         linktype=options.linktype,

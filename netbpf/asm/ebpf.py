@@ -109,6 +109,13 @@ class Jmp(IntEnum):
     JSLE = 0xD0
 
 
+class PseudoCall(IntEnum):
+    """What the source register of a call says of its immediate; 0: a helper's number."""
+
+    FUNC = 1
+    KFUNC = 2  # the BTF id of a function of the kernel
+
+
 INVERSE = {
     Jmp.JEQ: Jmp.JNE, Jmp.JNE: Jmp.JEQ,
     Jmp.JGT: Jmp.JLE, Jmp.JLE: Jmp.JGT,
@@ -224,6 +231,11 @@ def jump_reg(op: Jmp, dst: int, src: int, off: int = 0) -> Insn:
 def call(number: int) -> Insn:
     """Call a helper: arguments in r1 to r5, which it clobbers; the result is in r0."""
     return Insn(Class.JMP | Jmp.CALL, 0, 0, 0, number)
+
+
+def call_kernel(function: int) -> Insn:
+    """Call a function of the kernel by its BTF id; else like `call` (Linux 5.13)."""
+    return Insn(Class.JMP | Jmp.CALL, 0, PseudoCall.KFUNC, 0, function)
 
 
 def leave() -> Insn:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from netbpf.asm.disasm import listing
+from netbpf.btf.skb import SkBuff
 from netbpf.compiler import Options, compile, compile_filter  # noqa: A004 - the name of the API
 from netbpf.expr.names import NoNames
 from netbpf.expr.nodes import Dialect
@@ -21,10 +22,11 @@ from netbpf.spec import Action, ProgramSpec, Target
 DIRECTORY = Path(__file__).with_name("ebpf")
 PCAP = Options(dialect=Dialect.PCAP, resolver=NoNames())
 TEXT = "tcp dst port 80"
+BUFF = SkBuff(cast=1234, len=112, data_len=116, data=200)
 
 
-def bare(target: Target, text: str = TEXT) -> ProgramSpec:
-    spec = compile(text, target=target, options=PCAP)
+def bare(target: Target, text: str = TEXT, buff: SkBuff | None = None) -> ProgramSpec:
+    spec = compile(text, target=target, options=PCAP, buff=buff)
     assert isinstance(spec, ProgramSpec)
     return spec
 
@@ -33,6 +35,7 @@ CASES = {
     "xdp": lambda: bare(Target.XDP),
     "tc": lambda: bare(Target.TC),
     "socket": lambda: bare(Target.SOCKET),
+    "socket-direct": lambda: bare(Target.SOCKET, buff=BUFF),
     "xdp-set": lambda: bare(Target.XDP, " or ".join(f"ip proto {n}" for n in range(1, 70, 2))),
     "tc-drop": lambda: compile_filter("ip", target=Target.TC, action=Action.DROP, options=PCAP),
 }

@@ -11,14 +11,19 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from netbpf.asm.ebpf import Alu, Class, Insn, Jmp, Mode, Size, is_wide
+from netbpf.asm.ebpf import Alu, Class, Insn, Jmp, Mode, PseudoCall, Size, is_wide
 from netbpf.asm.helpers import Helper
+from netbpf.btf.skb import SkBuff
 from netbpf.spec import MapSpec, ProgramSpec
 from netbpf.uapi.bpf import MapType, ProgType, PseudoSrc
 
 U64 = (1 << 64) - 1
 U32 = (1 << 32) - 1
 CTX, PACKET, STACK, VALUES = 0x1000_0000, 0x2000_0000, 0x3000_0200, 0x4000_0000
+BUFFER = 0x3800_0000
+BUFF = SkBuff(cast=99, len=8, data_len=20, data=32)
+"""The struct sk_buff of this machine."""
+
 WIDTH = {Size.B: 1, Size.H: 2, Size.W: 4, Size.DW: 8}
 MOST_STEPS = 100_000
 
@@ -112,6 +117,7 @@ class _Run:
         self._stack = bytearray(512)
         self._written = bytearray(512)  # which bytes of the stack have been
         self._context = _context(vm.spec.type, data, linear, skb)
+        self._buffer = _buffer(data, linear)
         self._regs: list[int | None] = [None] * 11
         self._regs[1], self._regs[10] = CTX, STACK
 
@@ -144,7 +150,8 @@ class _Run:
             content = (value & (1 << 8 * width) - 1).to_bytes(width, sys.byteorder)
             self._write(self._get(insn.dst) + insn.off, content)
         elif kind is Class.JMP:
-            self._call(Helper(insn.imm))
+            cast = insn.src == PseudoCall.KFUNC
+            self._call(self._cast(insn.imm) if cast else self._helper(Helper(insn.imm)))
         else:
             self._packet_load(insn)
 
@@ -190,10 +197,13 @@ class _Run:
         else:
             self._regs[insn.dst] = self._vm.look_up(live, bytes(4)) + following.imm
 
-    def _call(self, helper: Helper) -> None:
-        result = self._helper(helper)
+    def _call(self, result: int) -> None:
         self._regs[1:6] = [None] * 5
         self._regs[0] = result & U64
+
+    def _cast(self, function: int) -> int:
+        assert (function, self._get(1)) == (BUFF.cast, CTX)
+        return BUFFER
 
     def _helper(self, helper: Helper) -> int:
         if helper is Helper.GET_SMP_PROCESSOR_ID:
@@ -256,6 +266,7 @@ class _Run:
     def _regions(self) -> list[tuple[int, bytes | bytearray]]:
         return [
             (PACKET, self._linear),
+            (BUFFER, self._buffer),
             (STACK - 512, self._stack),
             *self._vm.values.items(),
         ]
@@ -275,6 +286,16 @@ def _context(kind: ProgType, data: bytes, linear: int, skb: Skb) -> dict[int, in
     if kind is ProgType.SCHED_CLS:
         fields |= {76: PACKET, 80: PACKET + linear}
     return fields
+
+
+def _buffer(data: bytes, linear: int) -> bytes:
+    """Return a struct sk_buff: u32 fields, and an address."""
+    content = bytearray(b"\xa5" * (BUFF.data + 8))
+    fields = {BUFF.len: len(data), BUFF.data_len: len(data) - linear}
+    for at, value in fields.items():
+        content[at : at + 4] = value.to_bytes(4, sys.byteorder)
+    content[BUFF.data :] = PACKET.to_bytes(8, sys.byteorder)
+    return bytes(content)
 
 
 def _signed(value: int, bits: int) -> int:

@@ -1,8 +1,9 @@
-"""The three ways to read a packet's bytes.
+"""The ways to read a packet's bytes.
 
 - `Direct`: from the linear part, whose start is in r7 and whose end in r8. An offset becomes a
   packet pointer, and a `Bound` compares it with the end. What is not there may still be in the
   packet, so code goes to `short`.
+- `Untracked`: the same, by addresses that the verifier lets be read without a check of its own.
 - `Copying`: through a helper that copies bytes to the stack, wherever they are.
 - `Classic`: LD_ABS and LD_IND, which end the program with 0 outside the packet.
 
@@ -68,6 +69,12 @@ class Access(ABC):
         """Return the code that must come first."""
         return ()
 
+    def pointer(self, dst: int, base: int) -> tuple[Insn, ...]:
+        """Return code for dst = the packet pointer at the offset in base, which may be dst."""
+        if dst == base:
+            return (ebpf.alu64_reg(Alu.ADD, dst, DATA),)
+        return ebpf.mov_reg(dst, DATA), ebpf.alu64_reg(Alu.ADD, dst, base)
+
     @abstractmethod
     def load(self, asm: Assembler, insn: Load, dst: int, base: Base) -> None:
         """Give dst the bytes."""
@@ -98,10 +105,7 @@ class Direct(Access):
 
     def prologue(self) -> tuple[Insn, ...]:
         """Find the linear part."""
-        return (
-            ebpf.load(4, DATA, CTX, self.linear.data),
-            ebpf.load(4, DATA_END, CTX, self.linear.data_end),
-        )
+        return self.linear(DATA, DATA_END)
 
     def load(self, asm: Assembler, insn: Load, dst: int, base: Base) -> None:
         """Load; what a pointer cannot reach is compared as a number first."""
@@ -138,6 +142,20 @@ class Direct(Access):
         if width:
             asm.emit(ebpf.alu64(Alu.ADD, 1, width))
         asm.jump_if(ebpf.jump_reg(Jmp.JGT, 1, DATA_END), self.short)
+
+
+@dataclass(frozen=True)
+class Untracked(Direct):
+    """Direct access where addresses are no packet pointers to the verifier.
+
+    It checks nothing, the kernel catches a load that faults: the bounds are ours to keep.
+    """
+
+    def pointer(self, dst: int, base: int) -> tuple[Insn, ...]:
+        """Add the number to the address: the other way round the verifier sees a number."""
+        if dst == base:
+            return (*super().pointer(1, base), ebpf.mov_reg(dst, 1))
+        return super().pointer(dst, base)
 
 
 @dataclass(frozen=True)

@@ -217,10 +217,7 @@ class _Emitter:
             # Before 5.16 the verifier forgets what it knew of a number on the stack.
             limit = ebpf.jump_imm(Jmp.JGT, base, FARTHEST)
             self._asm.jump_if(limit, self._setting.no_match)
-        if dst == base:
-            self._asm.emit(ebpf.alu64_reg(ebpf.Alu.ADD, dst, DATA))
-        else:
-            self._asm.emit(ebpf.mov_reg(dst, DATA), ebpf.alu64_reg(ebpf.Alu.ADD, dst, base))
+        self._asm.emit(*self._access.pointer(dst, base))
         self._operands.done(node.dst)
 
     def _alu(self, node: Alu) -> None:

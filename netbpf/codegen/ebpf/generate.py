@@ -17,17 +17,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netbpf.asm import ebpf
-from netbpf.asm.assembler import Assembler, Code, JumpTooLongError
+from netbpf.asm.assembler import Assembler, Code, JumpTooLongError, Label
 from netbpf.asm.ebpf import FRAME_POINTER, Jmp
 from netbpf.codegen.ebpf import cells, counters
-from netbpf.codegen.ebpf.access import DATA, DATA_END, Classic, Copying, Direct
+from netbpf.codegen.ebpf.access import DATA, DATA_END, Classic, Copying, Direct, Untracked
 from netbpf.codegen.ebpf.eager import eager
 from netbpf.codegen.ebpf.emit import Setting, emit
 from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.sets import Tables
 from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.ebpf.webs import split_webs
-from netbpf.codegen.hooks.hook import CTX, Hook
+from netbpf.codegen.hooks.hook import CTX, Hook, LinearPart
 from netbpf.errors import CodeSizeError, IrError, Span, UsageError
 from netbpf.ir.passes.expand_members import expand_members
 from netbpf.ir.passes.unreachable import drop_unreachable
@@ -190,7 +190,7 @@ def _filter(asm: Assembler, plan: _Plan, setting: Setting) -> None:
         _hide_zero(asm, plan.hook)
     if plan.quick is not None and plan.hook.linear is not None:
         exact = asm.label()
-        emit(asm, plan.quick, Direct(plan.hook.linear, exact), setting)
+        emit(asm, plan.quick, _direct(plan.hook, plan.hook.linear, exact), setting)
         asm.span = None
         asm.place(exact)
     if blurred(plan.program) and not hidden:
@@ -222,13 +222,13 @@ def _emit_keys(asm: Assembler, plan: _Plan, layout: CounterLayout, frame: Frame)
 def _versions(asm: Assembler, program: Program, setting: Setting, *, may_end: bool) -> None:
     """Emit a program so that it reads whatever is in the packet.
 
-    `may_end`: where a hook has LD_ABS only, a load outside the packet may end everything with 0.
+    `may_end`: where a hook has LD_ABS, a load outside the packet may end everything with 0.
     After a match that must not be; without one nothing is left to do at such hooks.
     """
     hook = setting.hook
     if hook.linear is not None:
         short = asm.label() if hook.load_bytes else setting.no_match
-        emit(asm, program, Direct(hook.linear, short), setting)
+        emit(asm, program, _direct(hook, hook.linear, short), setting)
         if hook.load_bytes is None:
             return
         asm.span = None
@@ -236,11 +236,16 @@ def _versions(asm: Assembler, program: Program, setting: Setting, *, may_end: bo
         if not asm.open:
             return
         _go_on_if_paged(asm, setting)
-    elif may_end:
+    if may_end and hook.target is Target.SOCKET:
         emit(asm, program, Classic(setting.no_match), setting)
         return
     assert hook.load_bytes is not None
     emit(asm, program, Copying(hook.load_bytes, setting.no_match), setting)
+
+
+def _direct(hook: Hook, linear: LinearPart, short: Label) -> Direct | Untracked:
+    """Return the way to read the linear part at a hook."""
+    return (Direct if hook.tracked else Untracked)(linear, short)
 
 
 def _go_on_if_paged(asm: Assembler, setting: Setting) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from netbpf.asm.ebpf import Insn
+from netbpf.asm.ebpf import Insn, load
 from netbpf.asm.helpers import Helper
 from netbpf.ir.program import MetaField
 from netbpf.records import dataclass
@@ -21,19 +21,21 @@ Code = Callable[[int], tuple[Insn, ...]]
 """Code that gives a register a value. It may use r1 beside; with a call in it, r0 to r5."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinearPart:
-    """Direct packet access: where the context has the addresses (u32 fields, offset in bytes)."""
+LinearPart = Callable[[int, int], tuple[Insn, ...]]
+"""Code that gives two preserved registers the addresses of the linear part's start and end."""
 
-    data: int
-    data_end: int
+
+def linear_part(data: int, data_end: int) -> LinearPart:
+    """Return code for a context that has the addresses itself (u32 fields, offset in bytes)."""
+    return lambda start, end: (load(4, start, CTX, data), load(4, end, CTX, data_end))
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
     """A place that programs are attached to.
 
-    `linear` is None where packets are read with LD_ABS. `load_bytes` reads what is not in the
+    `linear` is None where packets are read with LD_ABS; `tracked`: the verifier follows its
+    addresses, and refuses a load that no bounds check covers. `load_bytes` reads what is not in the
     linear part; None: such packets do not come here. `buffer_length` gives the bytes that
     `load_bytes` can reach. `accept` and `drop` are the codes for letting a packet go on, and not.
     """
@@ -49,3 +51,4 @@ class Hook:
     accept: int
     drop: int
     flags: ProgFlag = ProgFlag(0)
+    tracked: bool = True

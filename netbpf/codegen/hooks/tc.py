@@ -9,7 +9,7 @@ from __future__ import annotations
 from netbpf.asm.ebpf import mov
 from netbpf.asm.helpers import Helper
 from netbpf.codegen.hooks import skb
-from netbpf.codegen.hooks.hook import Hook, LinearPart
+from netbpf.codegen.hooks.hook import Hook, linear_part
 from netbpf.records import replace
 from netbpf.spec import Target
 from netbpf.uapi.bpf import ProgType
@@ -22,7 +22,7 @@ TC = Hook(
     type=ProgType.SCHED_CLS,
     attach_type=None,
     section="tc",
-    linear=LinearPart(skb.DATA, skb.DATA_END),
+    linear=linear_part(skb.DATA, skb.DATA_END),
     load_bytes=Helper.SKB_LOAD_BYTES,
     buffer_length=skb.field(skb.LEN),
     meta=skb.meta(outbound=lambda dst: (mov(dst, 0),)),

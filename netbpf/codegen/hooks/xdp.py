@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from netbpf.asm.ebpf import Alu, Insn, alu64_reg, call, load, mov, mov_reg
 from netbpf.asm.helpers import Helper
-from netbpf.codegen.hooks.hook import CTX, Hook, LinearPart
+from netbpf.codegen.hooks.hook import CTX, Hook, linear_part
 from netbpf.ir.program import MetaField
 from netbpf.spec import Target
 from netbpf.uapi.bpf import AttachType, ProgFlag, ProgType, XdpAction
@@ -52,7 +52,7 @@ XDP = Hook(
     type=ProgType.XDP,
     attach_type=AttachType.XDP,
     section="xdp.frags",
-    linear=LinearPart(_DATA, _DATA_END),
+    linear=linear_part(_DATA, _DATA_END),
     load_bytes=Helper.XDP_LOAD_BYTES,
     buffer_length=_whole_length,
     meta=_META,
@@ -66,7 +66,7 @@ XDP_LINEAR = Hook(
     type=ProgType.XDP,
     attach_type=AttachType.XDP,
     section="xdp",
-    linear=LinearPart(_DATA, _DATA_END),
+    linear=linear_part(_DATA, _DATA_END),
     load_bytes=None,
     buffer_length=_linear_length,
     meta={**_META, MetaField.LENGTH: _linear_length},

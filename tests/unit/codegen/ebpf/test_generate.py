@@ -19,12 +19,13 @@ from netbpf.proto.linktype import LinkType
 from netbpf.records import replace
 from netbpf.spec import Action, ProgramSpec, Target
 from netbpf.uapi.bpf import ProgFlag
-from tests.support.ebpf_vm import Vm
+from tests.support.ebpf_vm import BUFF, Vm
 from tests.support.programs import FRAGS
 
 ENDING = "\nyes:\n  match\nno:\n  no match"
 ETHERTYPE = parse("entry:\n  a = load2 12 @ 0:2\n  if a == 0x800 goto yes else no @ 0:2" + ENDING)
 XDP, TC, SOCKET = hook_for(Target.XDP), hook_for(Target.TC), hook_for(Target.SOCKET)
+DIRECT = hook_for(Target.SOCKET, buff=BUFF)
 
 
 def bare(program: Program, target: Target = Target.XDP, *, frags: bool = True) -> ProgramSpec:
@@ -171,7 +172,7 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize("hook", [XDP, hook_for(Target.XDP, frags=False), TC, SOCKET])
+@pytest.mark.parametrize("hook", [XDP, hook_for(Target.XDP, frags=False), TC, SOCKET, DIRECT])
 @pytest.mark.parametrize("offset", [10, 0x7FFE, 0x7FFF, 0x8000, 60_000])
 @pytest.mark.parametrize(("insns", "needed"), ENDS)
 def test_the_last_byte_decides(hook: Hook, offset: int, insns: str, needed: int) -> None:
@@ -184,7 +185,7 @@ def test_the_last_byte_decides(hook: Hook, offset: int, insns: str, needed: int)
             assert matches == (end >= offset + needed), (end, linear)
 
 
-@pytest.mark.parametrize("hook", [XDP, TC, SOCKET])
+@pytest.mark.parametrize("hook", [XDP, TC, SOCKET, DIRECT])
 @pytest.mark.parametrize("end", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
 @pytest.mark.parametrize("base", ["", "w + "])
 def test_a_bound_beyond_all_packets_holds_for_none(hook: Hook, end: int, base: str) -> None:
