@@ -16,7 +16,7 @@ from netbpf.asm import ebpf
 from netbpf.asm.ebpf import Insn
 from netbpf.asm.helpers import Helper
 from netbpf.errors import NetbpfError, PrivilegeError
-from netbpf.kernel import cpus, maps, progs, testrun
+from netbpf.kernel import buff, cpus, maps, progs, testrun
 from netbpf.records import dataclass
 from netbpf.uapi.bpf import AttachType, MapFlag, MapType, ProgFlag, ProgType
 
@@ -178,6 +178,11 @@ def _runs(type_: ProgType) -> Callable[[], str]:
     return ask
 
 
+def _reads_buffers() -> str:
+    buff.tried()
+    return ""
+
+
 def _reads_fragments() -> str:
     insns = (ebpf.call(Helper.XDP_GET_BUFF_LEN), *_RETURN_0)
     with _loaded(ProgType.XDP, insns, AttachType.XDP, ProgFlag.XDP_HAS_FRAGS):
@@ -199,6 +204,15 @@ PROBES = (
     ),
     Probe(Topic("tc programs", "4.1", "`--at tc`, `tc-egress`"), _loads(ProgType.SCHED_CLS)),
     Probe(Topic("socket filter programs", "3.19", "`--at socket`"), _loads(ProgType.SOCKET_FILTER)),
+    Probe(
+        Topic(
+            "socket filters that read directly",
+            buff.SINCE,
+            "`--at socket`: packets are read without a call of the kernel's for each load",
+            "they are read by such calls",
+        ),
+        _reads_buffers,
+    ),
     Probe(
         Topic(
             "per-CPU arrays",

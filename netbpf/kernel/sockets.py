@@ -28,6 +28,12 @@ def attach_program(to: socket.socket, prog_fd: int) -> None:
     _set(to, SockOpt.ATTACH_BPF, option, "attach a program to a socket")
 
 
+def expect_room(prog_fd: int) -> None:
+    """Raise KernelError where sockets have no room for a program (net.core.optmem_max)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as any_socket:
+        attach_program(any_socket, prog_fd)
+
+
 def _set(to: socket.socket, option: SockOpt, value: bytes, doing: str) -> None:
     try:
         to.setsockopt(socket.SOL_SOCKET, option, value)

@@ -22,7 +22,8 @@ from netbpf.ir.text import dump
 from netbpf.objects import Program as LoadedProgram
 from netbpf.records import replace
 from netbpf.spec import Action, Key, ProgramSpec, Target
-from tests.support.ebpf_vm import Skb, Vm
+from tests.support.buffs import SOCKETS, Way
+from tests.support.ebpf_vm import BUFF, Skb, Vm
 from tests.support.irgen import random_packet, random_program
 from tests.support.tools import scaled
 
@@ -35,11 +36,13 @@ HOOKS = [
     hook_for(Target.TC),
     hook_for(Target.TC_EGRESS),
     hook_for(Target.SOCKET),
+    hook_for(Target.SOCKET, buff=BUFF),
 ]
 
 
 def name(hook: Hook) -> str:
-    return hook.section if hook.target is Target.XDP else hook.target.value
+    way = "" if hook.tracked else ", untracked"
+    return (hook.section if hook.target is Target.XDP else hook.target.value) + way
 
 
 def bare(program: Program, hook: Hook) -> ProgramSpec:
@@ -176,8 +179,10 @@ def test_the_kernel_agrees_on_whole_packets(hook: Hook) -> None:
 
 
 @pytest.mark.root
-def test_the_kernel_agrees_at_sockets() -> None:
-    hook = hook_for(Target.SOCKET)
+@pytest.mark.usefixtures("_blurred")
+@SOCKETS
+def test_the_kernel_agrees_at_sockets(way: Way) -> None:
+    hook = hook_for(Target.SOCKET, buff=way.buff())
     verdicts: Counter[Verdict] = Counter()
     for what, program in programs(scaled(150), meta=(MetaField.LENGTH,)):
         machine = Machine(program)

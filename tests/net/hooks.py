@@ -11,12 +11,14 @@ from netbpf.link.xdp import XdpMode
 from netbpf.objects import Program
 from netbpf.observe import counters
 from netbpf.spec import ProgramSpec, Target
+from tests.support.buffs import DIRECT, this_kernels
 from tests.support.packets import Frame, frame, zoo
 from tests.support.programs import FRAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from netbpf.btf.skb import SkBuff
     from netbpf.link.base import Link
     from tests.net.wire import Wire
 
@@ -36,6 +38,11 @@ class Hook(NamedTuple):
     near: bool = False
     needs_kernel: str = ""  # see tests.support.skips
     mtu: int = LARGE
+    direct: bool = False  # a socket, read through the kernel's own struct sk_buff
+
+    def buff(self) -> SkBuff | None:
+        """Return what programs are compiled with."""
+        return this_kernels() if self.direct else None
 
     def __str__(self) -> str:
         return self.name
@@ -66,6 +73,15 @@ HOOKS = (
     ),
     Hook("socket", Target.SOCKET, socket_filter.attach),
     Hook("socket-outgoing", Target.SOCKET, socket_filter.attach, near=True),
+    Hook("socket-direct", Target.SOCKET, socket_filter.attach, needs_kernel=DIRECT, direct=True),
+    Hook(
+        "socket-direct-outgoing",
+        Target.SOCKET,
+        socket_filter.attach,
+        near=True,
+        needs_kernel=DIRECT,
+        direct=True,
+    ),
 )
 DROPPING = tuple(hook for hook in HOOKS if hook.target is not Target.SOCKET)
 

@@ -58,6 +58,7 @@ def test_tables(hook: Hook, flat: bool, ends: Wire) -> None:
         options=OPTIONS,
         frags=FRAGS,
         cpus=cpus.bound() if flat else None,
+        buff=hook.buff(),
     )
     with attached(hook, ends, spec) as filter_:
         for one in frames(hook).values():

@@ -30,7 +30,7 @@ OPTIONS = compiler.Options(resolver=NoNames())
 @pytest.mark.parametrize("hook", HOOKS, ids=str)
 def test_counts(hook: Hook, truth: Truth, ends: Wire) -> None:
     spec = compiler.compile_filter(
-        truth.expression, target=hook.target, options=OPTIONS, frags=FRAGS
+        truth.expression, target=hook.target, options=OPTIONS, frags=FRAGS, buff=hook.buff()
     )
     with attached(hook, ends, spec) as filter_:
         counted = {name: count(filter_, ends, name) for name in frames(hook)}

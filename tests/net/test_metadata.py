@@ -52,7 +52,9 @@ class Seen(NamedTuple):
 def test_metadata(hook: Hook, tag: str | None, ends: Wire) -> None:
     tpid, tci = TAGS.get(tag or "", (0, 0))
     frame = MACS + struct.pack("!HH", tpid, tci) + PLAIN[12:] if tag else PLAIN
-    spec = generate(EVERYTHING, hook_for(hook.target, frags=FRAGS), keys={Key.FLOW: METADATA})
+    spec = generate(
+        EVERYTHING, hook_for(hook.target, frags=FRAGS, buff=hook.buff()), keys={Key.FLOW: METADATA}
+    )
     with attached(hook, ends, spec) as filter_:
         assert ends.carry(frame)
         keys = [struct.unpack("=10I", key) for key, _ in filter_.program.maps["flow"].items()]

@@ -64,7 +64,7 @@ def paged() -> Iterator[Paged]:
 
 
 def codegen(hook: Hook) -> CodeHook:
-    return hook_for(hook.target, frags=FRAGS)
+    return hook_for(hook.target, frags=FRAGS, buff=hook.buff())
 
 
 def looking_at(offset: int, width: int) -> Program:

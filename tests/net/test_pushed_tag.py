@@ -69,7 +69,9 @@ def ends() -> Iterator[Wire]:
 @pytest.mark.parametrize("truth", SOME, ids=lambda truth: truth.expression)
 @pytest.mark.parametrize("hook", BEHIND, ids=str)
 def test_counts(hook: Hook, truth: Truth, ends: Wire) -> None:
-    spec = compiler.compile_filter(truth.expression, target=hook.target, options=OPTIONS)
+    spec = compiler.compile_filter(
+        truth.expression, target=hook.target, options=OPTIONS, buff=hook.buff()
+    )
     # Until 6.18 or so a veth had the kernel put tags into MPLS frames before it took them.
     frames = [x for x in zoo().values() if "mpls" not in x.name or hook.target is not Target.XDP]
     with attached(hook, ends, spec) as filter_:

@@ -9,25 +9,25 @@ that answer, and `asked` counts who was.
 from __future__ import annotations
 
 import socket
-import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from errno import EMSGSIZE
+from errno import EMSGSIZE, ENOMEM
 
 from netbpf.codegen import cbpf, ebpf
-from netbpf.codegen.hooks import hook_for
+from netbpf.codegen.hooks import Hook, hook_for
 from netbpf.compiler import Options, to_ir
 from netbpf.errors import CodeSizeError, KernelError
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Program, Verdict
+from netbpf.kernel import buff
+from netbpf.kernel.sockets import attach_program
 from netbpf.objects import Program as LoadedProgram
 from netbpf.records import dataclass, field, replace
 from netbpf.spec import Action, Target
 from tests.support.kernel_cbpf import KernelFilter
 from tests.support.programs import FRAGS
 
-SO_ATTACH_BPF = 50  # include/uapi/asm-generic/socket.h
 XDP_DROP, XDP_PASS = 1, 2  # enum xdp_action, include/uapi/linux/bpf.h
 TC_ACT_UNSPEC, TC_ACT_SHOT = -1, 2  # include/uapi/linux/pkt_cls.h
 
@@ -71,8 +71,17 @@ def open_backends(text: str, options: Options, *, kernel: bool = True) -> Iterat
                 asks[f"cbpf {name}"] = _classic(stack.enter_context(KernelFilter(classic.insns)))
             if kernel:
                 for target in (Target.XDP, Target.TC, Target.SOCKET):
+                    hook = hook_for(target, frags=FRAGS)
                     lowered = to_ir(text, chosen, target).program
-                    asks[f"{target.value} {name}"] = _loaded(stack, lowered, target, options)
+                    asks[f"{target.value} {name}"] = _loaded(stack, lowered, hook, options)
+                found = buff.readable()
+                if found is not None:
+                    hook = hook_for(Target.SOCKET, buff=found)
+                    try:
+                        asks[f"direct {name}"] = _loaded(stack, lowered, hook, options)
+                    except KernelError as error:
+                        if error.errno != ENOMEM:  # too large for a socket
+                            raise
         assert program is not None
         yield Backends(text, program, asks)
 
@@ -86,10 +95,11 @@ def _classic(kernel: KernelFilter) -> Ask:
     return lambda data: kernel.run(data) is not None if data else None
 
 
-def _loaded(stack: ExitStack, program: Program, target: Target, options: Options) -> Ask:
+def _loaded(stack: ExitStack, program: Program, hook: Hook, options: Options) -> Ask:
+    target = hook.target
     spec = ebpf.generate(
         program,
-        hook_for(target, frags=FRAGS),
+        hook,
         action=Action.DROP,
         counting=False,
         linktype=options.linktype,
@@ -119,7 +129,7 @@ def _socket(stack: ExitStack, loaded: LoadedProgram) -> Ask:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     stack.callback(here.close)
     stack.callback(there.close)
-    there.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, struct.pack("=i", loaded.fd))
+    attach_program(there, loaded.fd)
 
     def ask(data: bytes) -> bool | None:
         if not data:
