@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from netbpf.objects import Program
     from netbpf.observe.counters import Counters
 
+_OF_TWO_KINDS = (Target.XDP, Target.SOCKET)  # of programs: what new kernels take, and what all do
+
 
 class Order(NamedTuple):
     """What is to be attached, as the command line says it. `keep` is '' for "until the end"."""
@@ -169,16 +171,18 @@ def _link(order: Order, program: Program, interface: Interface) -> Link:
 
 
 def _load(order: Order, options: Options) -> tuple[Program, ProgramSpec]:
-    """Compile and load; before Linux 5.18 XDP programs cannot read multi-buffer packets.
+    """Compile and load what the newest kernels take, or else what all do.
 
-    Before 6.0 a map's value has at most 4 MiB, which rows for many CPUs are not within.
+    Before Linux 5.18 XDP programs cannot read multi-buffer packets; before 6.17 socket programs
+    cannot read directly, which also makes them longer than a socket may have room for. Before 6.0 a
+    map's value has at most 4 MiB, which rows for many CPUs are not within.
     """
     from netbpf import compiler
-    from netbpf.kernel import cpus
+    from netbpf.kernel import buff, cpus, sockets
     from netbpf.link import strays
     from netbpf.objects import Program
 
-    def load_for(bound: int | None, *, frags: bool) -> tuple[Program, ProgramSpec]:
+    def load_for(bound: int | None, *, newest: bool) -> tuple[Program, ProgramSpec]:
         spec = compiler.compile_filter(
             order.request.text,
             target=order.target,
@@ -186,26 +190,32 @@ def _load(order: Order, options: Options) -> tuple[Program, ProgramSpec]:
             by=order.by,
             name=strays.KEPT if order.keep else strays.RUNNING,
             options=options,
-            frags=frags,
+            frags=newest,
             cpus=bound,
+            buff=buff.readable() if newest and order.target is Target.SOCKET else None,
         )
-        return Program.load(spec), spec
+        with ExitStack() as undo:
+            program = undo.enter_context(Program.load(spec))
+            if order.target is Target.SOCKET:
+                sockets.expect_room(program.fd)
+            undo.pop_all()
+        return program, spec
 
-    def load(*, frags: bool) -> tuple[Program, ProgramSpec]:
+    def load(*, newest: bool) -> tuple[Program, ProgramSpec]:
         try:
-            return load_for(cpus.bound(), frags=frags)
+            return load_for(cpus.bound(), newest=newest)
         except KernelError as error:
             if error.errno != E2BIG or isinstance(error, VerifierError):
                 raise
-        return load_for(None, frags=frags)
+        return load_for(None, newest=newest)
 
     try:
-        program, spec = load(frags=True)
+        program, spec = load(newest=True)
     except KernelError as error:
-        if order.target is not Target.XDP or isinstance(error, PrivilegeError):
+        if order.target not in _OF_TWO_KINDS or isinstance(error, PrivilegeError):
             raise
         try:
-            program, spec = load(frags=False)
+            program, spec = load(newest=False)
         except KernelError:
             raise error from None
     output.warn_all(spec.warnings)

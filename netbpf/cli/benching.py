@@ -10,6 +10,7 @@ from netbpf.cli import output
 from netbpf.errors import CodeSizeError
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Verdict
+from netbpf.kernel import buff
 from netbpf.objects import Program
 from netbpf.observe import timing, timing_socket
 from netbpf.observe.timing import Packets
@@ -93,7 +94,9 @@ def _on_sockets(
 
 def _compiled(request: Request, target: Target) -> ProgramSpec:
     """Compile; a socket is given nothing of a packet, so that it never fills up."""
-    spec = compiler.compile(request.text, target=target, options=request.options(snaplen=0))
+    found = buff.readable() if target is Target.SOCKET else None
+    options = request.options(snaplen=0)
+    spec = compiler.compile(request.text, target=target, options=options, buff=found)
     assert isinstance(spec, ProgramSpec)
     return spec
 

@@ -14,6 +14,7 @@ from netbpf.errors import CodeSizeError
 from netbpf.expr.nodes import Dialect
 from netbpf.ir.interp import Machine, Packet
 from netbpf.ir.program import Verdict
+from netbpf.kernel import buff
 from netbpf.objects import Program
 from netbpf.spec import ProgramSpec, Target
 from netbpf.uapi.bpf import XdpAction
@@ -102,6 +103,7 @@ def disagreements(
 
 
 def _ebpf(text: str, target: Target, options: Options, *, frags: bool = True) -> ProgramSpec:
-    spec = compiler.compile(text, target=target, options=options, frags=frags)
+    found = buff.readable() if target is Target.SOCKET else None
+    spec = compiler.compile(text, target=target, options=options, frags=frags, buff=found)
     assert isinstance(spec, ProgramSpec)
     return spec

@@ -704,6 +704,35 @@ Map.create = refuse
         assert running.until(1)["packets"] == 1
 
 
+@pytest.mark.parametrize("refusing", ["no BTF", "the program"])
+def test_the_count_of_a_kernel_that_lets_no_socket_program_look_into_it(
+    refusing: str, store: Path, ends: Ends
+) -> None:
+    """Before Linux 6.17, without BTF, or where such a program is too large: it reads otherwise."""
+    before = """
+from pathlib import Path
+from netbpf.asm.ebpf import PseudoCall
+from netbpf.errors import KernelError
+from netbpf.kernel import buff
+from netbpf.objects import Program
+load = Program.load
+def refuse(spec, **more):
+    if any(insn.code == 0x85 and insn.src == PseudoCall.KFUNC for insn in spec.insns):
+        raise KernelError("what function?", command="BPF_PROG_LOAD", errno=22)
+    return load(spec, **more)
+Program.load = refuse
+"""
+    if refusing == "no BTF":
+        before += "buff._BTF = Path('/nowhere')\n"
+    netbpf = Netbpf(store, before=before)
+    with netbpf.running(
+        "filter", *place(ends, "socket"), "--json", "--interval", "0.1", "tcp"
+    ) as running:
+        running.next()
+        send(ends, "socket", TCP80)
+        assert running.until(1)["packets"] == 1
+
+
 def test_attachments_are_what_they_say(ends: Ends) -> None:
     """The helper that the tests above trust: it sees links and filters of every kind."""
     near = ends[0]
