@@ -36,9 +36,10 @@ class Types:
             raise ValueError("BTF without a header") from None
         if magic != MAGIC or size % 4 or header + max(types + size, strings) > len(data):
             raise ValueError("no BTF of this machine's byte order")
-        self._bytes = data[header + types : header + types + size]
-        self._words = memoryview(self._bytes).cast("I")
-        self._strings = data[header + strings :]
+        self._data = data  # megabytes: no part of it is copied
+        self._types, self._types_end = header + types, header + types + size
+        self._strings = header + strings
+        self._words = memoryview(data)[self._types : self._types_end].cast("I")
 
     def function(self, name: str) -> int | None:
         """Return the id of a function, None where there is none of this name."""
@@ -62,18 +63,18 @@ class Types:
 
     def _named(self, kind: Kind, name: str) -> Iterator[tuple[int, int]]:
         """Yield the ids of types, and their places in `_words`."""
-        wanted = self._strings.find(f"\0{name}\0".encode()) + 1
+        wanted = self._data.find(f"\0{name}\0".encode(), self._strings) + 1
         if not wanted:
             return
-        word = struct.pack("=I", wanted)
-        found = self._bytes.find(word)
+        word = struct.pack("=I", wanted - self._strings)
+        found = self._data.find(word, self._types, self._types_end - 4)
         while found >= 0:
-            at = found // 4
-            if not found % 4 and self._words[at + 1] >> 24 & 0x1F == kind:
+            at, beside = divmod(found - self._types, 4)
+            if not beside and self._words[at + 1] >> 24 & 0x1F == kind:
                 id_ = self._id(at)
                 if id_ is not None:
                     yield id_, at
-            found = self._bytes.find(word, found + 1)
+            found = self._data.find(word, found + 1, self._types_end - 4)
 
     def _id(self, wanted: int) -> int | None:
         """Count the types before the one that begins at a place; None if none begins there."""
@@ -90,7 +91,8 @@ class Types:
         return id_ if at == wanted + 1 else None
 
     def _string(self, offset: int) -> str:
-        return self._strings[offset : self._strings.index(b"\0", offset)].decode()
+        start = self._strings + offset
+        return self._data[start : self._data.index(b"\0", start)].decode()
 
 
 def _length(info: int) -> int:
