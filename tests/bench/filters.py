@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def _jit(spec: object) -> str:
 
 
 def _summary(done: list[Measured]) -> str:
-    """Return a Markdown table, and the geometric means of the ratios to clang."""
+    """Return a Markdown table, and the geometric means of ratios."""
     columns = (NETBPF, CLANG, CLASSIC, OWN, OWN_CLANG)
     head = "| match / no match / **mix** | " + " | ".join(columns)
     lines = [
@@ -158,10 +158,19 @@ def _summary(done: list[Measured]) -> str:
     lines.append("")
     for group in ("plain", "sets", "others"):
         chosen = [one for one in done if one.expression.group == group]
+        if not chosen:
+            continue
+        xdp, sockets = [one.xdp for one in chosen], [one.sockets for one in chosen]
         lines += [
-            f"{group}, {rival} / {ours}, geometric mean: {_means(chosen, ours, rival)}"
-            for ours, rival in ((NETBPF, CLANG), (OWN, OWN_CLANG), (NETBPF, CLASSIC), (NETBPF, OWN))
-            if chosen
+            f"{group}, {rival} / {ours}, geometric mean: {_means(found, ours, rival)}"
+            for found, ours, rival in (
+                (xdp, NETBPF, CLANG),
+                (xdp, OWN, OWN_CLANG),
+                (xdp, NETBPF, CLASSIC),
+                (xdp, NETBPF, OWN),
+                (sockets, EBPF, LIBPCAP),
+                (sockets, OWN_CBPF, LIBPCAP),
+            )
         ]
     return "\n".join(lines)
 
@@ -173,14 +182,16 @@ def _three(found: Mapping[str, Mapping[str, Timing]], name: str, *, digits: int 
     return " / ".join(f"**{cell}**" if index == 2 else cell for index, cell in enumerate(cells))
 
 
-def _means(chosen: list[Measured], ours: str, rival: str) -> str:
+def _means(found: Sequence[Mapping[str, Mapping[str, Timing]]], ours: str, rival: str) -> str:
+    """Return the means of a hook's ratios; `found` is column → candidate → time per expression."""
     shown = []
-    for column in (MATCH, NO_MATCH, MIX):
+    for column in found[0]:
         ratios = [
-            one.xdp[column][ours].ratio(one.xdp[column][rival]).median
-            for one in chosen
-            if {ours, rival} <= one.xdp[column].keys()
+            one[column][ours].ratio(one[column][rival]).median
+            for one in found
+            if {ours, rival} <= one[column].keys()
         ]
+        ratios = [ratio for ratio in ratios if ratio > 0]  # what costs nothing has none
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
         shown.append(f"{column} {mean:.2f} ×")
     return ", ".join(shown)
