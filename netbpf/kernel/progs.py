@@ -20,7 +20,7 @@ _LAST_LOG = (1 << 24) - 1  # what every kernel takes; since 6.4 a full log keeps
 _INSN_SIZE = 8
 _FRAGS_SINCE = "5.18"
 # Complaints about what is allowed with CAP_PERFMON.
-_FOR_ROOT = re.compile(r"!root|unprivileged|prohibited|leak", re.IGNORECASE)
+_FOR_ROOT = re.compile(r"!root|unprivileged|prohibited|leak|only to CAP_PERFMON", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,9 @@ def _refusal(image: Image, error: KernelError, log: str) -> KernelError:
     telling = verifier_log.complaint(log).line
     if not telling:
         return _unknown_frags(image, error) or error
-    if _FOR_ROOT.search(telling) and missing(_capabilities(image)):
-        return refused(
-            error.errno, command="BPF_PROG_LOAD", doing=_doing(image), caps=_capabilities(image)
-        )
+    needed = tuple(dict.fromkeys((*_capabilities(image), Cap.PERFMON)))
+    if _FOR_ROOT.search(telling) and missing(needed):
+        return refused(error.errno, command="BPF_PROG_LOAD", doing=_doing(image), caps=needed)
     return VerifierError(
         f"the kernel's verifier refuses the program {image.name!r}: {telling}",
         errno=error.errno,
