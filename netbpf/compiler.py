@@ -168,8 +168,8 @@ def compile_filter(
     """Compile `text` to a program that counts what matches, in total and by each key.
 
     `frags` makes XDP programs read multi-buffer packets (Linux 5.18). `cpus` makes counting cheaper
-    on machines whose CPUs all have numbers below it; None: any machine. `buff`, which is the running
-    kernel's (kernel.buff), makes socket programs read it directly. Raises ExpressionError.
+    on machines whose CPUs all have numbers below it; None: any machine. `buff`, which is the
+    running kernel's (kernel.buff), makes socket programs read it directly. Raises ExpressionError.
     """
     from netbpf.codegen import ebpf
     from netbpf.codegen.hooks import hook_for

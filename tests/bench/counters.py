@@ -24,6 +24,7 @@ from netbpf.asm.ebpf import (
 )
 from netbpf.codegen import ebpf
 from netbpf.codegen.hooks import hook_for
+from netbpf.codegen.hooks.hook import CTX
 from netbpf.compiler import Options
 from netbpf.expr.lower.keys import lower_key
 from netbpf.ir.passes import optimise
@@ -130,8 +131,8 @@ def _drawing(spec: ProgramSpec, drawn: Field) -> ProgramSpec:
         alu64(Alu.ADD, 2, 1),
         store(8, 5, 0, 2),
         alu64(Alu.RSH, 2, 64 - drawn.bits),
-        load(4, 3, 1, linear.data),
-        load(4, 4, 1, linear.data_end),
+        mov_reg(CTX, 1),
+        *linear(3, 4),
         mov_reg(5, 3),
         alu64(Alu.ADD, 5, drawn.offset + drawn.width),
         jump_reg(Jmp.JGT, 5, 4, 1),

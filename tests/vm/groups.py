@@ -77,11 +77,13 @@ GROUPS = (
         "units",
         (
             "tests/unit/asm/test_disasm.py",
+            "tests/unit/bench/test_counters.py",
             "tests/unit/cli/test_bench.py",
             "tests/unit/codegen/ebpf/test_generate.py",
             "tests/unit/codegen/ebpf/test_sets.py",
             "tests/unit/codegen/test_rounds.py",
             "tests/unit/elf/test_write.py",
+            "tests/unit/kernel/test_buff.py",
             "tests/unit/observe/test_timing.py",
             "tests/unit/observe/test_timing_socket.py",
             "tests/unit/test_api.py",
