@@ -173,8 +173,8 @@ class Branch:
 class Member:
     """Go on at `then` if the registers' values, most significant first, are in a set.
 
-    `regs` holds one register (a port, an IPv4 address) or four (an IPv6 address). `members` are
-    inclusive, disjoint, ascending ranges of the concatenated value.
+    `regs` holds one register (a port, an IPv4 address) or up to four (an IPv6 address, or its first
+    words). `members` are inclusive, disjoint, ascending ranges of the concatenated value.
     """
 
     regs: tuple[Reg, ...]

@@ -94,8 +94,8 @@ def _check_word(block: Block, node: Insn | Terminator, value: int) -> None:
 
 
 def _check_members(block: Block, term: Member) -> None:
-    if len(term.regs) not in (1, 4):
-        raise _error(block, term, f"{len(term.regs)} registers instead of 1 or 4")
+    if not 1 <= len(term.regs) <= 4:
+        raise _error(block, term, f"{len(term.regs)} registers instead of 1 to 4")
     limit = 1 << 32 * len(term.regs)
     for low, high in term.members:
         if not 0 <= low <= high < limit:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import commands, compiling, counters, filters
+from tests.bench import commands, compiling, counters, filters, sets
 
 SECTIONS: dict[str, Callable[[list[str]], None]] = {
     "start-up": lambda _: commands.start_up(),
@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[list[str]], None]] = {
     "match": lambda _: commands.match(),
     "filters": filters.run,
     "counters": counters.run,
+    "sets": sets.run,
 }
 
 

@@ -8,6 +8,7 @@ Depends on asm, ir, and the rest of codegen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from netbpf.asm import assembler, ebpf
@@ -91,7 +92,10 @@ def emit(asm: Assembler, program: Program, access: Access, setting: Setting) -> 
     order = on_wire(program) if access.raw else {}
     nodes = list(flatten(program, access, limits, Zeros(intervals(program), order)))
     allocation = allocate(
-        [step(node, setting.hook, access, limits, program.outputs) for _, node in nodes],
+        [
+            step(node, setting.hook, access, limits, program.outputs, setting.tables)
+            for _, node in nodes
+        ],
         access.bank,
     )
     if not setting.frame.holds(1 + max(allocation.slots.values(), default=-1)):
@@ -287,14 +291,13 @@ class _Emitter:
         self._go_to(orelse)
 
     def _member(self, node: Member) -> None:
-        for index, reg in enumerate(node.regs):
-            value = self._operands.read(reg)
-            if len(node.regs) == 1:
-                self._asm.emit(ebpf.mov_reg(0, value))
-            else:
+        if len(node.regs) > 1:
+            for index, reg in enumerate(node.regs):
+                value = self._operands.read(reg)
                 self._asm.emit(ebpf.store(4, FRAME_POINTER, sets.word(index), value))
         then, orelse = self._labels[node.then], self._labels[node.orelse]
-        sets.look_up(self._asm, self._setting.tables, node, orelse)
+        read = partial(self._operands.read, node.regs[0])
+        self._setting.tables.look_up(self._asm, node, read, orelse)
         self._go_to(then)
 
     def _return(self, node: Return) -> None:

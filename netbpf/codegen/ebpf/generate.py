@@ -24,7 +24,7 @@ from netbpf.codegen.ebpf.access import DATA, DATA_END, Classic, Copying, Direct,
 from netbpf.codegen.ebpf.eager import eager
 from netbpf.codegen.ebpf.emit import Setting, emit
 from netbpf.codegen.ebpf.ranges import blurred
-from netbpf.codegen.ebpf.sets import Tables
+from netbpf.codegen.ebpf.sets import Tables, is_table
 from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.ebpf.webs import split_webs
 from netbpf.codegen.hooks.hook import CTX, Hook, LinearPart
@@ -38,7 +38,6 @@ from netbpf.spec import Action, CounterLayout, Key, MapSpec, ProgramSpec, Target
 
 SNAPLEN = 262144  # bytes of a matching packet that a socket is given, if not told otherwise
 CAPACITY = 65536  # entries of a table that evicts
-_LARGEST_TREE = 16  # ranges: from there on mispredicted branches cost more than a table
 _MOST_INSNS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 _MOST_PUT_OFF = 8000  # jumps; the verifier refuses at 8,193 (BPF_COMPLEXITY_LIMIT_JMP_SEQ)
 
@@ -92,7 +91,7 @@ def generate(  # noqa: PLR0913 - what a program is made from, and each has a def
         type=hook.type,
         attach_type=hook.attach_type,
         insns=code.insns,
-        maps=(*(counted.maps() if counted else ()), *plan.tables.maps.values()),
+        maps=(*(counted.maps() if counted else ()), *plan.tables.maps),
         map_refs=code.map_refs,
         flags=hook.flags,
         text=program.text,
@@ -260,7 +259,7 @@ def _go_on_if_paged(asm: Assembler, setting: Setting) -> None:
 
 def _prepared(program: Program) -> Program:
     """Turn small sets into trees of comparisons, and separate the lives of values."""
-    return split_webs(drop_unreachable(expand_members(program, most=_LARGEST_TREE)))
+    return split_webs(drop_unreachable(expand_members(program, keep=is_table)))
 
 
 def _leave(asm: Assembler, code: int) -> None:

@@ -11,6 +11,7 @@ from netbpf.asm import ebpf
 from netbpf.codegen.ebpf.access import Access
 from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.regalloc import Step
+from netbpf.codegen.ebpf.sets import Tables
 from netbpf.codegen.ebpf.zero import Wide, Zeros
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import Span
@@ -121,7 +122,12 @@ def base_of(insn: Load | Bound, access: Access, limits: Mapping[Reg, int]) -> Re
 
 
 def step(
-    node: Node, hook: Hook, access: Access, limits: Mapping[Reg, int], outputs: tuple[Reg, ...]
+    node: Node,
+    hook: Hook,
+    access: Access,
+    limits: Mapping[Reg, int],
+    outputs: tuple[Reg, ...],
+    tables: Tables,
 ) -> Step:
     """Return what a node does to values. `outputs` are read where the program matches."""
     used = _read(node, access, limits)
@@ -134,7 +140,7 @@ def step(
         return Step(used, node.dst, like=used[0] if used else None)
     if isinstance(node, Return):
         return Step(outputs if node.verdict is Verdict.MATCH else (), None)
-    return Step(used, None, isinstance(node, Member))
+    return Step(used, None, isinstance(node, Member) and tables.clobbers(node))
 
 
 def _read(node: Node, access: Access, limits: Mapping[Reg, int]) -> tuple[Reg, ...]:

@@ -8,7 +8,7 @@ word's values lead to a tree over the rest, and equal rests share one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from netbpf.ir.fresh import Fresh
@@ -28,22 +28,25 @@ from netbpf.ir.program import (
 from netbpf.records import replace
 
 Range = tuple[int, int]
+Keep = Callable[[Member], bool]
 
 LEAF = 4
 """How many single values a leaf asks for at most, if nobody says otherwise."""
 
 
-def expand_members(program: Program, *, most: int | None = None, leaf: int = LEAF) -> Program:
-    """Replace every Member by branches, but for sets of more than `most` ranges.
+def expand_members(
+    program: Program, *, keep: Keep = lambda _: False, leaf: int = LEAF
+) -> Program:
+    """Replace every Member by branches, but for those to `keep`.
 
     The larger the leaves, of up to `leaf` values, the smaller the trees, and the longer the ways.
     """
-    if not any(_is_small(block, most) for block in program):
+    if not any(_is_small(block, keep) for block in program):
         return program
     fresh = Fresh(program)
     blocks: list[Block] = []
     for block in program:
-        if not isinstance(block.term, Member) or not _is_small(block, most):
+        if not isinstance(block.term, Member) or keep(block.term):
             blocks.append(block)
             continue
         trees = _Trees(block.term, fresh, leaf)
@@ -58,9 +61,8 @@ def expand_members(program: Program, *, most: int | None = None, leaf: int = LEA
     return drop_unreachable(replace(program, blocks=tuple(blocks)))
 
 
-def _is_small(block: Block, most: int | None) -> bool:
-    """Whether a block ends in a test of at most so many ranges."""
-    return isinstance(block.term, Member) and (most is None or len(block.term.members) <= most)
+def _is_small(block: Block, keep: Keep) -> bool:
+    return isinstance(block.term, Member) and not keep(block.term)
 
 
 class _Arm(NamedTuple):

@@ -118,7 +118,7 @@ END = Label("end")
     ("term", "message"),
     [
         (Branch(Cmp.EQ, A, 1 << 32, END, END), "does not fit 32 bits"),
-        (Member((A, A), ((1, 1),), END, END), "2 registers instead of 1 or 4"),
+        (Member((A,) * 5, ((1, 1),), END, END), "5 registers instead of 1 to 4"),
         (Member((A,), ((2, 1),), END, END), "0x2-0x1 is not a range"),
         (Member((A,), ((1, 1 << 32),), END, END), "is not a range of 0x100000000 values"),
         (Member((A,), ((-1, 1),), END, END), "is not a range"),

@@ -25,9 +25,6 @@ SMALL = 8
 
 WORDS = 4
 
-Members = tuple[tuple[int, int], ...]
-"""Inclusive ranges, as ir.program.Member has them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Prefix6:
@@ -89,28 +86,22 @@ def _address_in(layers: Layers, offset: int, prefixes: Sequence[Prefix6]) -> Tes
     builder = layers.builder
     if len(prefixes) <= SMALL:
         return some(builder, *(_is(layers, offset, prefix) for prefix in prefixes))
-    levels = [merged(prefix.first(words) for prefix in prefixes) for words in (1, 2, 3, 4)]
+    longest = max(prefix.length for prefix in prefixes)
+    levels = [
+        merged(prefix.first(words) for prefix in prefixes)
+        for words in range(1, WORDS + 1)
+        if longest > 32 * (words - 1)  # the last words are open in all prefixes
+    ]
 
     def emit(yes: Label, no: Label) -> None:
         loaded: list[Reg] = []
         for members in levels:
             loaded.append(_word(layers, offset, len(loaded)))
-            deeper = yes if len(loaded) == WORDS else builder.label()
-            _member(layers, loaded, members, deeper, no)
-            if deeper != yes:
-                builder.place(deeper)
+            deeper = builder.label()
+            builder.member(tuple(loaded), members, deeper, no)
+            builder.place(deeper)
+        for index in range(len(levels), WORDS):
+            _word(layers, offset, index)
+        builder.jump(yes)
 
     return emit
-
-
-def _member(layers: Layers, words: Sequence[Reg], members: Members, yes: Label, no: Label) -> None:
-    """Ask for the first words of an address; a Member takes one or four, so pad with zeros."""
-    if len(words) == 1:
-        layers.builder.member((words[0],), members, yes, no)
-        return
-    shift = 32 * (WORDS - len(words))
-    padding = [layers.builder.const(0)] * (WORDS - len(words))
-    regs = (*words, *padding)
-    layers.builder.member(
-        regs, tuple((low << shift, high << shift) for low, high in members), yes, no
-    )

@@ -118,10 +118,10 @@ def test_equal_rests_share_one_tree() -> None:
     assert len(expanded.blocks) < 140
 
 
-def test_small_sets_only_when_asked() -> None:
+def test_what_is_to_be_kept_stays() -> None:
     two = program(((1, 1), (3, 3)), 1)
-    assert expand_members(two, most=1) is two
-    assert expand_members(two, most=2) is not two
+    assert expand_members(two, keep=lambda member: len(member.members) == 2) is two
+    assert expand_members(two, keep=lambda member: len(member.members) > 2) is not two
 
 
 def branches_on(expanded: Program, reg: str) -> list[tuple[str, object]]:
