@@ -14,6 +14,7 @@ from netbpf.ir.passes.guard_addresses import guard_addresses
 from netbpf.ir.passes.guard_shifts import guard_shifts
 from netbpf.ir.passes.order_tests import order_tests
 from netbpf.ir.passes.regroup_tests import regroup_tests
+from netbpf.ir.passes.skip_implied import skip_implied
 from netbpf.ir.program import Program
 from netbpf.ir.text import dump
 from netbpf.ir.verify import verify
@@ -27,6 +28,7 @@ ALL = (
     expand_members,
     guard_addresses,
     guard_shifts,
+    skip_implied,
     optimise,
 )
 

@@ -30,6 +30,7 @@ from netbpf.codegen.ebpf.webs import split_webs
 from netbpf.codegen.hooks.hook import CTX, Hook, LinearPart
 from netbpf.errors import CodeSizeError, IrError, Span, UsageError
 from netbpf.ir.passes.expand_members import expand_members
+from netbpf.ir.passes.skip_implied import skip_implied
 from netbpf.ir.passes.unreachable import drop_unreachable
 from netbpf.ir.program import U32, MetaField, Program
 from netbpf.proto.linktype import LinkType
@@ -65,7 +66,7 @@ def generate(  # noqa: PLR0913 - what a program is made from, and each has a def
     """
     program = replace(program, outputs=())
     quick = eager(program) if hook.linear is not None else None
-    keys = {key: _prepared(lookup) for key, lookup in (keys or {}).items()}
+    keys = {key: _prepared(lookup, hook) for key, lookup in (keys or {}).items()}
     if counting and hook.target is Target.SOCKET and action is not Action.COUNT:
         raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
     if keys and not counting:
@@ -76,8 +77,8 @@ def generate(  # noqa: PLR0913 - what a program is made from, and each has a def
     layout = counters.layout(tuple(keys), capacity) if counting else None
     counted = _Counted(layout, cells.choose(layout, cpus)) if layout else None
     plan = _Plan(
-        quick=None if quick is None else _prepared(quick),
-        program=_prepared(program),
+        quick=None if quick is None else _prepared(quick, hook),
+        program=_prepared(program, hook),
         hook=hook,
         action=action,
         keys=keys,
@@ -257,8 +258,12 @@ def _go_on_if_paged(asm: Assembler, setting: Setting) -> None:
     asm.place(paged)
 
 
-def _prepared(program: Program) -> Program:
-    """Turn small sets into trees of comparisons, and separate the lives of values."""
+def _prepared(program: Program, hook: Hook) -> Program:
+    """Turn small sets into trees of comparisons, and separate the lives of values.
+
+    Only where bytes are read directly, loads cost less than tests.
+    """
+    program = program if hook.linear is None else skip_implied(program)
     return split_webs(drop_unreachable(expand_members(program, keep=is_table)))
 
 

@@ -42,7 +42,7 @@ MOST_BYTES = 4 << 20
 
 _FEWEST = 3  # ranges that are worth a table
 _MOST_STEPS = 4  # that take as long as all that Direct does
-_MOST_SEARCHED = 8192  # ranges: from there on boundaries and a directory outgrow a cache as well
+_MOST_SEARCHED = 1 << 14  # ranges: from there on boundaries and a directory outgrow a cache as well
 _SPREAD = 2  # values a range of which single values are made, lest neighbours prevent a hash table
 _MOST_HASHED = MOST_BYTES // 8  # words: every other place of the two halves is free
 _CELLS = (2, 4, 8)  # words
