@@ -69,7 +69,8 @@ class Direct(Table):
     def look_up(self, asm: Assembler, name: str, read: Read, orelse: Label) -> None:
         """Load from the directory, then the cell, or else a block and its leaf."""
         asm.emit(ebpf.mov_reg(5, read()))
-        asm.emit(ebpf.mov_reg(0, 5), ebpf.alu64(Alu.RSH, 0, BUCKET_BITS))
+        # In 32 bits: of what LD_ABS or an old stack slot gave, the verifier knows no limit.
+        asm.emit(ebpf.mov_reg(0, 5), ebpf.alu32(Alu.RSH, 0, BUCKET_BITS))
         asm.emit(ebpf.alu64(Alu.LSH, 0, self.width // 2))
         points_at(asm, name, 0, 1, 0)
         asm.emit(ebpf.load(self.width, 0, 1))

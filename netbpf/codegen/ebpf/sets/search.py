@@ -94,7 +94,9 @@ class Search(Table):
             asm.emit(ebpf.alu64(Alu.LSH, 0, 64 - width + self.skip))
             asm.emit(ebpf.alu64(Alu.RSH, 0, 64 - self.bits))
         else:
-            asm.emit(ebpf.alu64(Alu.RSH, 0, width - self.bits))
+            # One word in 32 bits: of what LD_ABS gave, the verifier knows no limit.
+            shift = ebpf.alu32 if self.words == 1 else ebpf.alu64
+            asm.emit(shift(Alu.RSH, 0, width - self.bits))
         entry = 2 if self.last <= U16 else 4
         asm.emit(ebpf.alu64(Alu.LSH, 0, entry // 2))
         points_at(asm, name, 0, 1, 0)

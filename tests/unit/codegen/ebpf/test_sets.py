@@ -144,6 +144,22 @@ def test_a_set_too_large_for_a_map() -> None:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("target", [Target.XDP, Target.TC, Target.SOCKET])
+@pytest.mark.parametrize(("words", "width"), [(1, 2), (1, 4), (2, 4), (4, 4)])
+@pytest.mark.parametrize("single", [False, True])
+def test_every_hook_takes_every_kind_of_table(
+    target: Target, words: int, width: int, *, single: bool
+) -> None:
+    """What the verifier knows of a value depends on where it was read."""
+    for count in (8, 300, 30_000):
+        members = ranges(random.Random(count), count, 8 * words * width)
+        if single:
+            members = tuple((low, low) for low, _ in members)
+        program = member_program(members, words, width)
+        LoadedProgram.load(generate(program, hook_for(target), counting=False)).close()
+
+
+@pytest.mark.root
 @pytest.mark.parametrize(("words", "width"), [(1, 2), (1, 4), (4, 4)])
 @pytest.mark.parametrize("count", [20, 5000, 100_000])
 def test_the_kernel_finds_members_in_large_sets(count: int, words: int, width: int) -> None:
