@@ -31,7 +31,8 @@ from itertools import chain
 from netbpf.codegen.ebpf.sets import bitmap, bits
 from netbpf.codegen.ebpf.sets.bitmap import Bitmap
 from netbpf.codegen.ebpf.sets.bits import Bits
-from netbpf.codegen.ebpf.sets.direct import BUCKET_BITS, LANES, Direct
+from netbpf.codegen.ebpf.sets.direct import Direct
+from netbpf.codegen.ebpf.sets.directory import BUCKET_BITS, LANES
 from netbpf.codegen.ebpf.sets.hashed import Hashed
 from netbpf.codegen.ebpf.sets.search import Search
 from netbpf.codegen.ebpf.sets.table import Members, Table

@@ -8,20 +8,15 @@ second half the highest of its lower 32 bits.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Label
 from netbpf.asm.ebpf import FRAME_POINTER, Alu, Jmp
+from netbpf.codegen.ebpf.sets.cuckoo import FOLD, content, with_halves, without_collisions
 from netbpf.codegen.ebpf.sets.table import Read, Table, points_at, word
+from netbpf.ir.program import U32
 from netbpf.records import dataclass
-
-U32, U64 = (1 << 32) - 1, (1 << 64) - 1
-_MOST_SINGLE = 13  # bits: above 8,192 places two halves take less than one without collisions
-_ATTEMPTS = 64  # at a table without collisions, of which an eighth succeeds
-_MOST_MOVES = 500  # of values that make room for one
-_FOLD = 29  # an odd number near half of 64 bits, so that high bits change the low ones, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +36,8 @@ class Hashed(Table):
     @classmethod
     def of(cls, values: Sequence[int], words: int) -> Hashed:
         """Make a table of at least two values, which are numbers of so many words."""
-        bits = max(3, (len(values) ** 2 // 5).bit_length())
-        if bits <= _MOST_SINGLE:
-            for factors, _ in zip(_factors(), range(_ATTEMPTS), strict=False):
-                places = [high for high, _ in _places(values, words, bits, factors)]
-                if len(set(places)) == len(values):
-                    found = [values[0]] * (1 << bits)
-                    for place, value in zip(places, values, strict=True):
-                        found[place] = value
-                    return cls(_content(found, words), words, bits, 1, factors)
-        bits = max(3, (len(values) - 1).bit_length())
-        for attempt, factors in enumerate(_factors()):
-            bits += attempt % 4 == 3
-            both = _cuckoo(values, [*_places(values, words, bits, factors)], bits)
-            if both is not None:
-                return cls(_content(both, words), words, bits, 2, factors)
-        raise AssertionError("the factors never end")
+        found, bits, factors = without_collisions(values, words) or with_halves(values, words)
+        return cls(content(found, words), words, bits, len(found) >> bits, factors)
 
     def look_up(self, asm: Assembler, name: str, read: Read, orelse: Label) -> None:
         """Compare with what is in the value's places."""
@@ -110,7 +91,7 @@ class Hashed(Table):
         if self.words > 2:
             asm.emit(*_imm64(1, second), ebpf.alu64_reg(Alu.MUL, 1, 4))
             asm.emit(ebpf.alu64_reg(Alu.ADD, 0, 1))
-        asm.emit(ebpf.mov_reg(1, 0), ebpf.alu64(Alu.RSH, 1, _FOLD), ebpf.alu64_reg(Alu.XOR, 0, 1))
+        asm.emit(ebpf.mov_reg(1, 0), ebpf.alu64(Alu.RSH, 1, FOLD), ebpf.alu64_reg(Alu.XOR, 0, 1))
         asm.emit(*_imm64(1, last), ebpf.alu64_reg(Alu.MUL, 0, 1))
 
     def _differs(self, asm: Assembler, dst: int, pointer: int) -> None:
@@ -153,72 +134,3 @@ def _load_value(asm: Assembler, words: int) -> None:
         if index + 1 < words:
             asm.emit(ebpf.load(4, 0, FRAME_POINTER, word(index + 1)))
             asm.emit(ebpf.alu64_reg(Alu.OR, dst, 0))
-
-
-def _factors() -> Iterator[tuple[int, int, int]]:
-    """Yield odd numbers of 64 bits for ever, always the same (SplitMix64, Steele et al., 2014)."""
-    state, drawn = 0, []
-    while True:
-        state = (state + 0x9E3779B97F4A7C15) & U64
-        z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & U64
-        z = (z ^ z >> 27) * 0x94D049BB133111EB & U64
-        drawn.append((z ^ z >> 31) | 1)
-        if len(drawn) == 3:
-            yield drawn[0], drawn[1], drawn[2]
-            drawn = []
-
-
-def _places(
-    values: Sequence[int], words: int, bits: int, factors: tuple[int, int, int]
-) -> Iterator[tuple[int, int]]:
-    """Yield each value's places in the two halves."""
-    first, second, last = factors
-    high, low = 64 - bits, 32 - bits
-    if words == 1:
-        for value in values:
-            product = value * first & U64
-            yield product >> high, (product & U32) >> low
-        return
-    for head, tail in _pairs(values, words):
-        product = head * first + tail * second & U64
-        product = (product ^ product >> _FOLD) * last & U64
-        yield product >> high, (product & U32) >> low
-
-
-def _pairs(values: Sequence[int], words: int) -> Iterator[tuple[int, int]]:
-    """Yield values of more words than one as two numbers of 64 bits."""
-    room = 64 if words < 3 else 128
-    for value in values:
-        whole = value << room - 32 * words
-        yield (whole, 0) if room == 64 else (whole >> 64, whole & U64)
-
-
-def _cuckoo(
-    values: Sequence[int], places: Sequence[tuple[int, int]], bits: int
-) -> list[int] | None:
-    """Return both halves, or None where some value finds no place."""
-    half = 1 << bits
-    places = [(high, half + low) for high, low in places]
-    owners = [-1] * (2 * half)
-    for start, (first, second) in enumerate(places):
-        if owners[first] < 0:
-            owners[first] = start
-            continue
-        moving, at = start, second
-        for _ in range(_MOST_MOVES):
-            moving, owners[at] = owners[at], moving
-            if moving < 0:
-                break
-            first, second = places[moving]
-            at = first if at == second else second
-        else:
-            return None
-    return [values[max(owner, 0)] for owner in owners]
-
-
-def _content(values: Sequence[int], words: int) -> bytes:
-    if words == 1:
-        return array("I", values).tobytes()
-    if words == 2:
-        return array("Q", values).tobytes()
-    return array("Q", [part for pair in _pairs(values, words) for part in pair]).tobytes()
