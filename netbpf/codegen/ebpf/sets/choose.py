@@ -11,6 +11,7 @@ What look-ups took for random addresses, in nanoseconds, on a machine where one 
     prefixes          code     13    26
                       Search    3     4     5      5       9       24
                       Direct                6      5      11       15
+    two words         Search              10     14      27       54
     four words        code     16    30
                       Hashed    7     7     7      9      12       45
                       Search   12    18    17     24      49      158
