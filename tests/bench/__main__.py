@@ -1,9 +1,9 @@
 """Run benchmarks: `make bench`, or only some sections: `make bench BENCH="start-up filters"`.
 
 Sections take words behind a colon: `filters:port,ip6` times the expressions with these in their
-names, `counters:tc` the hooks, `sets:IPv4` its kinds. Commands need tcpdump; what they attach or load
-needs root, and nft to compare with; filters, counters and sets need root and Linux 6.9, filters also
-clang and libpcap.
+names, `counters:tc` the hooks, `sets:IPv4` its kinds. Commands need tcpdump; what they attach or
+load needs root, and nft to compare with; filters, counters and sets need root and Linux 6.9,
+filters also clang and libpcap.
 """
 
 from __future__ import annotations

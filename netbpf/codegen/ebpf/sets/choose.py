@@ -43,6 +43,7 @@ MOST_BYTES = 4 << 20
 """Of an array's value that user space can write: KMALLOC_MAX_SIZE."""
 
 _FEWEST = 3  # ranges that are worth a table
+_FEWEST_IN_A_BITMAP = 5  # the same where the table is a bitmap, a map of 8 KiB
 _MOST_STEPS = 4  # that take as long as all that Direct does
 _MOST_SEARCHED = 1 << 14  # ranges: from there on boundaries and a directory outgrow a cache as well
 _SPREAD = 2  # values a range of which single values are made, lest neighbours prevent a hash table
@@ -53,13 +54,17 @@ _FEW_BLOCKS = 16  # the part of the buckets, one in so many, that may not fit a 
 
 def is_table(member: Member) -> bool:
     """Whether a table costs less than comparisons."""
-    return len(member.members) >= _FEWEST
+    if len(member.members) < _FEWEST:
+        return False
+    first, last = member.members[0][0], member.members[-1][1]
+    is_bitmap = len(member.regs) == 1 and last <= bitmap.LAST and not _fit_a_register(first, last)
+    return not is_bitmap or len(member.members) >= _FEWEST_IN_A_BITMAP
 
 
 def choose(members: Members, words: int) -> Table:
     """Return the table of a set that is not empty; it may be too large for a map."""
     first, last = members[0][0], members[-1][1]
-    if words == 1 and (last < bits.BITS or last - first < bits.BITS):
+    if words == 1 and _fit_a_register(first, last):
         return Bits.of(members)
     if words == 1 and last <= bitmap.LAST:
         return Bitmap.of(members)
@@ -68,6 +73,10 @@ def choose(members: Members, words: int) -> Table:
         values = list(chain.from_iterable(range(low, high + 1) for low, high in members))
         return Hashed.of(values, words)
     return _ranges(members, words)
+
+
+def _fit_a_register(first: int, last: int) -> bool:
+    return last < bits.BITS or last - first < bits.BITS
 
 
 def _ranges(members: Members, words: int) -> Table:
