@@ -179,7 +179,7 @@ def test_the_kernel_agrees_on_whole_packets(hook: Hook) -> None:
 
 
 @pytest.mark.root
-@pytest.mark.usefixtures("_blurred")
+@pytest.mark.usefixtures("_extreme")
 @SOCKETS
 def test_the_kernel_agrees_at_sockets(way: Way) -> None:
     hook = hook_for(Target.SOCKET, buff=way.buff())

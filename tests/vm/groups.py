@@ -80,6 +80,7 @@ GROUPS = (
             "tests/unit/bench/test_counters.py",
             "tests/unit/cli/test_bench.py",
             "tests/unit/codegen/ebpf/test_generate.py",
+            "tests/unit/codegen/ebpf/test_set_tables.py",
             "tests/unit/codegen/ebpf/test_sets.py",
             "tests/unit/codegen/test_rounds.py",
             "tests/unit/elf/test_write.py",

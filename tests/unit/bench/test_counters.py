@@ -10,7 +10,10 @@ from netbpf.observe.traffic import frames
 from netbpf.spec import Key, Target
 from tests.bench import counters
 
-pytestmark = pytest.mark.root
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.needs_kernel("XDP programs for jumbo frames", since="5.18"),
+]
 CASES = [(drawn, by) for drawn, tables in counters.GROUPS for by in tables]
 
 

@@ -18,8 +18,9 @@ from netbpf.objects import Program as LoadedProgram
 from netbpf.spec import Action, ProgramSpec, Target
 from netbpf.uapi.bpf import MapFlag, MapType
 from tests.support.ebpf_vm import Vm
+from tests.support.programs import FRAGS
 
-XDP = hook_for(Target.XDP)
+XDP = hook_for(Target.XDP, frags=FRAGS)
 Members = tuple[tuple[int, int], ...]
 
 
@@ -156,7 +157,8 @@ def test_every_hook_takes_every_kind_of_table(
         if single:
             members = tuple((low, low) for low, _ in members)
         program = member_program(members, words, width)
-        LoadedProgram.load(generate(program, hook_for(target), counting=False)).close()
+        hook = hook_for(target, frags=FRAGS)
+        LoadedProgram.load(generate(program, hook, counting=False)).close()
 
 
 @pytest.mark.root
