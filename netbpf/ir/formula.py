@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from netbpf.ir.arithmetic import contains
 from netbpf.ir.program import U32, Reg
 from netbpf.records import dataclass, replace
 
@@ -86,6 +87,19 @@ class Within(Leaf):
 
 
 @dataclass(frozen=True, slots=True)
+class InSet(Leaf):
+    """The register is in a set: inclusive, disjoint, ascending ranges."""
+
+    members: tuple[tuple[int, int], ...] = ()
+
+    def _test(self, value: int) -> bool:
+        return contains(self.members, value)
+
+    def __str__(self) -> str:
+        return f"{self.reg} {'in' if self.holds else 'not in'} {len(self.members)} ranges"
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Several formulas, as `every` and `some` make them: none of its own kind among the parts."""
 
@@ -137,7 +151,7 @@ class Some(Group):
         return any(part.is_true(values) for part in self.parts)
 
 
-Formula = Bits | Within | Every | Some
+Formula = Bits | Within | InSet | Every | Some
 
 
 def every(*parts: Formula) -> Formula:

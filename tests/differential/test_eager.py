@@ -11,6 +11,7 @@ import pytest
 from netbpf import compiler
 from netbpf.codegen.ebpf import costs
 from netbpf.codegen.ebpf.eager import eager
+from netbpf.codegen.ebpf.sets import Tables
 from netbpf.compiler import Options
 from netbpf.expr.nodes import Dialect
 from netbpf.ir.interp import Machine, Packet
@@ -21,6 +22,7 @@ from netbpf.uapi.bpf import XdpAction
 from tests.support.bytetests import random_text
 from tests.support.ebpf_vm import Vm
 from tests.support.irgen import random_packet
+from tests.support.programs import FRAGS
 from tests.support.tools import scaled
 
 _PCAP = Options(dialect=Dialect.PCAP)
@@ -34,14 +36,16 @@ def _folded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(costs, "MOST_AHEAD", 100_000)
 
 
-def programs(count: int) -> Iterator[tuple[str, Machine, ProgramSpec, random.Random]]:
+def programs(
+    count: int, *, frags: bool = True
+) -> Iterator[tuple[str, Machine, ProgramSpec, random.Random]]:
     """Yield expressions that have an eager version, with what interprets and what runs them."""
     for seed in range(count):
         rng = random.Random(seed)
         text = random_text(rng, rng.choice((2, 3)))
         program = compiler.to_ir(text, _PCAP, Target.XDP).program
-        if eager(program) is not None:
-            spec = compiler.compile(text, target=Target.XDP, options=_PCAP)
+        if eager(program, Tables("")) is not None:
+            spec = compiler.compile(text, target=Target.XDP, options=_PCAP, frags=frags)
             assert isinstance(spec, ProgramSpec)
             yield f"seed {seed}: {text}", Machine(program), spec, rng
 
@@ -69,7 +73,7 @@ def test_a_strict_machine_agrees() -> None:
 @pytest.mark.root
 def test_the_kernel_agrees() -> None:
     verdicts: Counter[Verdict] = Counter()
-    for what, machine, spec, rng in programs(scaled(120)):
+    for what, machine, spec, rng in programs(scaled(120), frags=FRAGS):
         with Program.load(spec) as loaded:
             for packet in packets(rng, 20):
                 if len(packet.data) < _SHORTEST:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from netbpf.ir.formula import Bits, Formula, Within, every, some
+from netbpf.ir.formula import Bits, Formula, InSet, Within, every, some
 from netbpf.ir.program import U32, Reg
 
 REGISTERS = (Reg("a"), Reg("b"), Reg("c"))
@@ -22,6 +22,9 @@ def random_formula(rng: random.Random, depth: int) -> Formula:
         parts = [random_formula(rng, depth - 1) for _ in range(rng.randint(2, 4))]
         return every(*parts) if rng.random() < 0.5 else some(*parts)
     reg, holds = rng.choice(REGISTERS), rng.random() < 0.6
+    if rng.random() < 0.2:
+        low, high = rng.choice(((1, 6), (17, 0x1FFF)))
+        return InSet(reg, holds, members=((0, 0), (low, low), (high, 0x8000000F)))
     if rng.random() < 0.5:
         mask = rng.choice((1, 0xFF, 0xFFFF, 0xFFF00000, U32))
         return Bits(reg, holds, mask=mask, value=rng.choice(_NUMBERS) & mask)

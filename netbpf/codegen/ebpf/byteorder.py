@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from netbpf.ir.formula import Within
+from netbpf.ir.formula import Bits
 from netbpf.ir.program import (
     Alu,
     AluOp,
@@ -48,7 +48,7 @@ def on_wire(program: Program) -> dict[Reg, int]:
             ties.tie(*reads(block.term))
         elif isinstance(block.term, Decide):
             ties.refuse(
-                leaf.reg for leaf in block.term.formula.leaves() if isinstance(leaf, Within)
+                leaf.reg for leaf in block.term.formula.leaves() if not isinstance(leaf, Bits)
             )
         else:
             ties.refuse(reads(block.term))

@@ -12,21 +12,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from netbpf.ir.expressions import Assignment
-from netbpf.ir.formula import Bits, Every, Formula, Within
+from netbpf.ir.formula import Bits, Every, Formula, InSet, Within
 from netbpf.ir.program import Alu, Const, Copy, Insn, Load, Reg
 from netbpf.proto.ethertype import EtherType
 
 MISPREDICTED = 100
 """Instructions that could have run while a mispredicted branch is made good."""
 
-MOST_AHEAD = 32
+MOST_AHEAD = 48
 """Instructions that may run ahead of need: more of them delay what comes next, too."""
+
+WORTH = 1.1
+"""How dear one test may be beside the two that it replaces: it may be one more's part."""
 
 MOST_MEMBERS = 4
 """Ranges of a set that becomes a formula, not a tree or a table."""
 
 _ETHERTYPES: dict[int, float] = {EtherType.IPV4: 0.6, EtherType.IPV6: 0.3}
 _RARELY, _SOMETIMES, _MOSTLY = 0.03, 0.3, 0.9
+_LOOK_UP = 10
 _MANY_BITS = 12
 _LINK_HEADER = 16  # bytes, of all link types
 
@@ -48,7 +52,14 @@ def formula(one: Formula) -> int:
         return 5 if one.holds else 4
     if isinstance(one, Bits):
         return 2 if one.holds else 4
+    if isinstance(one, InSet):
+        return _LOOK_UP
     return sum(formula(part) + 1 for part in one.parts) - 1
+
+
+def alone(one: Formula) -> int:
+    """Return what a formula costs beside the branch on it; a comparison is the branch itself."""
+    return 0 if isinstance(one, Bits) else formula(one) - 1
 
 
 def branch(likely: float) -> float:
@@ -60,6 +71,8 @@ def likelihood(one: Formula, made: Mapping[Reg, Assignment]) -> float:
     """Return how often a formula may be true, from 0 to 1; `made` tells what registers hold."""
     if isinstance(one, Bits):
         found = _likelihood(one, made.get(one.reg))
+    elif isinstance(one, InSet):
+        found = _SOMETIMES
     elif isinstance(one, Within):
         found = min(_MOSTLY, max(_RARELY, (one.high - one.low) / 0xFFFF))
     else:

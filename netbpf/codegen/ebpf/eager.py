@@ -19,6 +19,7 @@ from netbpf.codegen.ebpf.arrange import doubts_last, late
 from netbpf.codegen.ebpf.bounds import explicit
 from netbpf.codegen.ebpf.fold import fold
 from netbpf.codegen.ebpf.join_loads import join_loads
+from netbpf.codegen.ebpf.sets import Tables
 from netbpf.codegen.ebpf.webs import split_webs
 from netbpf.ir.expressions import expression
 from netbpf.ir.passes.propagate import propagate
@@ -53,7 +54,7 @@ _NOWHERE = Label("")  # where the first block is come to from
 _MOST_WAYS = 4  # to a block that is made anew for each
 
 
-def eager(program: Program) -> Program | None:
+def eager(program: Program, tables: Tables) -> Program | None:
     """Return the eager version, None where there would be nothing gained."""
     if program.outputs or len(program.blocks) > _MOST_BLOCKS:
         return None
@@ -63,7 +64,7 @@ def eager(program: Program) -> Program | None:
     ends = frozenset(block.label for block in plain if _leads_to_exact(block))
     if plain.blocks[0].label in ends:
         return None
-    folded = fold(late(doubts_last(plain, ends), _ROOM))
+    folded = fold(late(doubts_last(plain, ends), _ROOM), tables)
     if not any(isinstance(block.term, Decide) for block in folded) and _checks(program) < 2:
         return None
     return _with_bounds(join_loads(prune(folded)))

@@ -22,7 +22,7 @@ from netbpf.codegen.ebpf.ranges import blurred, discreet, upper_bounds
 from netbpf.codegen.ebpf.regalloc import allocate
 from netbpf.codegen.ebpf.stack import ZERO, Frame
 from netbpf.codegen.ebpf.steps import Address, Node, base_of, flatten, step
-from netbpf.codegen.ebpf.zero import Wide, Zeros
+from netbpf.codegen.ebpf.zero import Find, Wide, Zeros
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import CodeSizeError, Span
 from netbpf.ir.intervals import intervals
@@ -170,6 +170,8 @@ class _Emitter:
             self._alu(node)
         elif isinstance(node, Wide):
             self._wide(node)
+        elif isinstance(node, Find):
+            self._find(node)
         elif isinstance(node, Bound):
             self._access.bound(self._asm, node, self._base(node))
         elif isinstance(node, Address):
@@ -271,6 +273,12 @@ class _Emitter:
         else:
             operate = (ebpf.alu32_reg if node.short else ebpf.alu64_reg)(node.op, work, second)
         self._asm.emit(operate, ebpf.mov_reg(dst, work))
+        self._operands.done(node.dst)
+
+    def _find(self, node: Find) -> None:
+        read = partial(self._operands.read, node.member.regs[0])
+        self._setting.tables.differs(self._asm, node.member, read)
+        self._asm.emit(ebpf.mov_reg(self._operands.target(node.dst), 0))
         self._operands.done(node.dst)
 
     # -- ways out of a block ---------------------------------------------------------------------

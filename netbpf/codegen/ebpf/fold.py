@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from netbpf.codegen.ebpf import costs
+from netbpf.codegen.ebpf.sets import Tables, is_table
 from netbpf.errors import Span
 from netbpf.ir.expressions import Assignment, definitions
-from netbpf.ir.formula import Bits, Formula, Within, every, some
+from netbpf.ir.formula import Bits, Every, Formula, InSet, Some, Within, every, some
 from netbpf.ir.intervals import Interval, intervals
 from netbpf.ir.passes.unreachable import drop_unreachable
 from netbpf.ir.program import (
@@ -36,14 +38,19 @@ from netbpf.ir.program import (
     Return,
     Verdict,
 )
+from netbpf.ir.value import membership
 from netbpf.records import dataclass, replace
 
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 _HALF = 0.5
+_U16 = 0xFFFF
 
 
-def fold(program: Program) -> Program:
+def fold(program: Program, tables: Tables) -> Program:
     """Return the program with fewer branches; the same verdict where none of its loads fails."""
-    folder = _Folder(program)
+    folder = _Folder(program, tables)
     for block in reversed(program.blocks):
         folder.take(block, first=block is program.blocks[0])
     return drop_unreachable(
@@ -68,7 +75,8 @@ class _Test:
 class _Folder:
     """Goes backwards, so that what a block leads to has been folded before."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, tables: Tables) -> None:
+        self._tables = tables
         self.done: dict[Label, Block] = {}
         self._ways = Counter(target for block in program for target in block.targets())
         self._single, self._joins = definitions(program)
@@ -108,7 +116,7 @@ class _Folder:
                 continue
             for inner in (follower, follower.turned()):
                 if inner.orelse == way.orelse:
-                    formula = every(way.formula, inner.formula)
+                    formula = self._simpler(every(way.formula, inner.formula))
                     if self._pays(test, formula, (way.then,)):
                         self._ways[way.orelse] -= 1
                         return self._merged(block, (way.then,), formula, inner)
@@ -131,7 +139,7 @@ class _Folder:
     def _pays(self, test: _Test, formula: Formula, followers: tuple[Label, ...]) -> bool:
         """Whether one test of everything is expected to cost less than one after the other."""
         likely = costs.likelihood(test.formula, self._single)
-        apart = costs.branch(likely)
+        apart = costs.alone(test.formula) + costs.branch(likely)
         together = costs.branch(costs.likelihood(formula, self._single)) + costs.formula(formula)
         ahead = costs.formula(formula) - costs.formula(test.formula)
         for label in followers:
@@ -139,10 +147,26 @@ class _Folder:
             assert inner is not None
             reached = likely if label == test.then else 1 - likely
             then = costs.branch(costs.likelihood(inner.formula, self._single))
-            apart += reached * (code + then)
+            apart += reached * (code + costs.alone(inner.formula) + then)
             together += code
             ahead += code
-        return together < apart and ahead <= costs.MOST_AHEAD
+        return together < apart * costs.WORTH and ahead <= costs.MOST_AHEAD
+
+    def _simpler(self, formula: Formula) -> Formula:
+        """Leave out what a set says already: its first element is often asked for by itself."""
+        if not isinstance(formula, (Every, Some)):
+            return formula
+        wanted = isinstance(formula, Some)
+        sets = {part.reg: part for part in formula.parts if _is_set(part, wanted)}
+        kept = (
+            part
+            for part in formula.parts
+            if not isinstance(part, Bits)
+            or part.holds is not wanted
+            or part.reg not in sets
+            or not _is_within(part, sets[part.reg], _bits(self._ranges[part.reg]))
+        )
+        return some(*kept) if wanted else every(*kept)
 
     def _merged(
         self, block: Block, followers: tuple[Label, ...], formula: Formula, inner: _Test
@@ -179,10 +203,27 @@ class _Folder:
         elif isinstance(term, Branch):
             formula = _of_branch(term, self._single, self._ranges)
         elif isinstance(term, Member):
-            formula = _of_member(term, self._ranges)
+            formula = self._of_member(term)
         else:
             return None
         return None if formula is None else _Test(formula, term.then, term.orelse, term.span)
+
+    def _of_member(self, term: Member) -> Formula | None:
+        """Return a set of numbers as a formula, if that takes no branch."""
+        if len(term.regs) != 1 or not term.members:
+            return None
+        reg = term.regs[0]
+        whole = _bits(self._ranges[reg])
+        if len(term.members) > costs.MOST_MEMBERS:
+            straight = is_table(term) and self._tables.has_straight(term)
+            fits = term.members[-1][1] > _U16 or whole <= _U16
+            return InSet(reg, members=term.members) if straight and fits else None
+        return some(
+            *(
+                Bits(reg, mask=whole, value=low) if low == high else Within(reg, low=low, high=high)
+                for low, high in term.members
+            )
+        )
 
 
 def _either(test: Formula, then: Formula, orelse: Formula) -> Formula:
@@ -226,18 +267,15 @@ def _of_branch(
     return Bits(reg, mask=whole, value=term.b)
 
 
-def _of_member(term: Member, ranges: Mapping[Reg, Interval]) -> Formula | None:
-    """Return a small set of numbers as a formula."""
-    if len(term.regs) != 1 or not 0 < len(term.members) <= costs.MOST_MEMBERS:
-        return None
-    reg = term.regs[0]
-    whole = _bits(ranges[reg])
-    return some(
-        *(
-            Bits(reg, mask=whole, value=low) if low == high else Within(reg, low=low, high=high)
-            for low, high in term.members
-        )
-    )
+def _is_set(part: Formula, wanted: bool) -> TypeGuard[InSet]:
+    return isinstance(part, InSet) and part.holds is wanted
+
+
+def _is_within(bits: Bits, found: InSet, whole: int) -> bool:
+    """Whether every value for which `bits` would hold is in a set; `whole` are all bits it has."""
+    free = whole & ~bits.mask
+    is_range = free & free + 1 == 0
+    return is_range and membership(bits.value, bits.value | free, found.members) is True
 
 
 def _bits(interval: Interval) -> int:

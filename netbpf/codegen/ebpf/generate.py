@@ -65,7 +65,8 @@ def generate(  # noqa: PLR0913 - what a program is made from, and each has a def
     Raises CodeSizeError, and UsageError where the hook cannot do the action.
     """
     program = replace(program, outputs=())
-    quick = eager(program) if hook.linear is not None else None
+    tables = Tables(program.text)
+    quick = eager(program, tables) if hook.linear is not None else None
     keys = {key: _prepared(lookup, hook) for key, lookup in (keys or {}).items()}
     if counting and hook.target is Target.SOCKET and action is not Action.COUNT:
         raise UsageError(f"a socket filter only observes: it cannot {action.value} packets")
@@ -84,7 +85,7 @@ def generate(  # noqa: PLR0913 - what a program is made from, and each has a def
         keys=keys,
         counted=counted,
         snaplen=snaplen,
-        tables=Tables(program.text),
+        tables=tables,
     )
     code = _assemble(plan)
     return ProgramSpec(

@@ -12,7 +12,7 @@ from netbpf.codegen.ebpf.access import Access
 from netbpf.codegen.ebpf.ranges import blurred
 from netbpf.codegen.ebpf.regalloc import Step
 from netbpf.codegen.ebpf.sets import Tables
-from netbpf.codegen.ebpf.zero import Wide, Zeros
+from netbpf.codegen.ebpf.zero import Find, Wide, Zeros
 from netbpf.codegen.hooks.hook import Hook
 from netbpf.errors import Span
 from netbpf.ir.program import (
@@ -48,7 +48,7 @@ class Address:
     span: Span | None
 
 
-_Inner = Insn | Address | Wide
+_Inner = Insn | Address | Wide | Find
 Node = _Inner | Terminator
 
 
@@ -136,6 +136,8 @@ def step(
     if isinstance(node, Meta):
         calls = any(insn.code == ebpf.call(0).code for insn in hook.meta[node.field](0))
         return Step((), node.dst, calls)
+    if isinstance(node, Find):
+        return Step(used, node.dst, tables.clobbers(node.member))
     if isinstance(node, (Const, Copy, Alu, Address, Wide)):
         return Step(used, node.dst, like=used[0] if used else None)
     if isinstance(node, Return):
@@ -147,6 +149,8 @@ def _read(node: Node, access: Access, limits: Mapping[Reg, int]) -> tuple[Reg, .
     """Return the values that a node reads."""
     if isinstance(node, Wide):
         return tuple(operand for operand in (node.a, node.b) if not isinstance(operand, int))
+    if isinstance(node, Find):
+        return node.member.regs
     if isinstance(node, Address):
         return () if isinstance(node.base, int) else (node.base,)
     if isinstance(node, (Load, Bound)):
@@ -157,4 +161,4 @@ def _read(node: Node, access: Access, limits: Mapping[Reg, int]) -> tuple[Reg, .
 
 def _assigned(node: _Inner) -> Reg | None:
     """Return the value that a node gives, None for a Bound."""
-    return node.dst if isinstance(node, (Address, Wide)) else written(node)
+    return node.dst if isinstance(node, (Address, Wide, Find)) else written(node)

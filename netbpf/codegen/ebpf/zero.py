@@ -6,8 +6,10 @@
     a and b                  a | b
     a or b                   a * b, where 64 bits hold every product
 
-Steps are Wide nodes: 64-bit arithmetic on values of their own, which the register allocator sees
-like any others.
+    in a set                 as its table has it (codegen.ebpf.sets)
+
+Steps are Wide nodes, 64-bit arithmetic, and Find nodes, on values of their own, which the register
+allocator sees like any others.
 Depends on ir.formula, codegen.ebpf.byteorder.
 """
 
@@ -18,13 +20,14 @@ from collections.abc import Mapping
 from netbpf.asm.ebpf import Alu
 from netbpf.codegen.ebpf.byteorder import swap
 from netbpf.errors import Span
-from netbpf.ir.formula import Bits, Every, Formula, Some, Within
+from netbpf.ir.formula import Bits, Every, Formula, InSet, Some, Within
 from netbpf.ir.intervals import Interval
-from netbpf.ir.program import Reg
+from netbpf.ir.program import Label, Member, Reg
 from netbpf.records import dataclass
 
 _SIGN = 63
 _WORD = 64
+_VALUE = 32
 _LARGEST = 0x7FFFFFFF  # constant that 64-bit arithmetic does not take for a negative number
 
 
@@ -40,6 +43,15 @@ class Wide:
     span: Span | None
 
 
+@dataclass(frozen=True, slots=True)
+class Find:
+    """dst = a number of 32 bits that is 0 iff the value is in the set of `member`."""
+
+    dst: Reg
+    member: Member
+    span: Span | None
+
+
 class Zeros:
     """Makes numbers, in registers with names of their own.
 
@@ -49,11 +61,11 @@ class Zeros:
     def __init__(self, ranges: Mapping[Reg, Interval], order: Mapping[Reg, int]) -> None:
         self._ranges = ranges
         self._order = order
-        self._nodes: list[Wide] = []
+        self._nodes: list[Wide | Find] = []
         self._count = 0
         self._span: Span | None = None
 
-    def nodes(self, formula: Formula, span: Span | None) -> tuple[list[Wide], Reg]:
+    def nodes(self, formula: Formula, span: Span | None) -> tuple[list[Wide | Find], Reg]:
         """Return the steps, and the register of the number that is 0 iff the formula is true."""
         self._nodes, self._span = [], span
         reg, _ = self._number(formula)
@@ -67,7 +79,10 @@ class Zeros:
             return self._some(formula)
         if isinstance(formula, Within):
             return self._within(formula)
-        reg, bits = self._differs(formula)
+        if isinstance(formula, InSet):
+            reg, bits = self._find(formula), _VALUE
+        else:
+            reg, bits = self._differs(formula)
         return (reg, bits) if formula.holds else (self._is_zero(reg), 1)
 
     def _every(self, formula: Every) -> tuple[Reg, int]:
@@ -112,6 +127,12 @@ class Zeros:
             inside = True
         return (self._wide(Alu.XOR, reg, 1) if inside is leaf.holds else reg), 1
 
+    def _find(self, leaf: InSet) -> Reg:
+        member = Member((leaf.reg,), leaf.members, Label(""), Label(""), self._span)
+        dst = self._name()
+        self._nodes.append(Find(dst, member, self._span))
+        return dst
+
     def _is_zero(self, reg: Reg) -> Reg:
         """Return 1 iff a number below 2^63 is 0, else 0."""
         return self._wide(Alu.RSH, self._wide(Alu.SUB, reg, 1), _SIGN)
@@ -124,7 +145,10 @@ class Zeros:
         return self._is_zero(self._is_zero(reg))
 
     def _wide(self, op: Alu, a: Reg | int, b: Reg | int, *, short: bool = False) -> Reg:
-        dst = Reg(f"zero.{self._count}")
-        self._count += 1
+        dst = self._name()
         self._nodes.append(Wide(dst, op, a, b, short, self._span))
         return dst
+
+    def _name(self) -> Reg:
+        self._count += 1
+        return Reg(f"zero.{self._count}")

@@ -34,9 +34,7 @@ LEAF = 4
 """How many single values a leaf asks for at most, if nobody says otherwise."""
 
 
-def expand_members(
-    program: Program, *, keep: Keep = lambda _: False, leaf: int = LEAF
-) -> Program:
+def expand_members(program: Program, *, keep: Keep = lambda _: False, leaf: int = LEAF) -> Program:
     """Replace every Member by branches, but for those to `keep`.
 
     The larger the leaves, of up to `leaf` values, the smaller the trees, and the longer the ways.

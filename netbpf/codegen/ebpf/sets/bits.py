@@ -5,14 +5,14 @@ from __future__ import annotations
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Label
 from netbpf.asm.ebpf import Alu, Jmp
-from netbpf.codegen.ebpf.sets.table import Members, Read, Table
+from netbpf.codegen.ebpf.sets.table import Members, Read, Straight
 from netbpf.records import dataclass
 
 BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Bits(Table):
+class Bits(Straight):
     """Bit n of `mask` says whether `first` + n is a member."""
 
     first: int
@@ -22,6 +22,11 @@ class Bits(Table):
     def clobbers(self) -> bool:
         """Whether a look-up destroys r2 to r5."""
         return False
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether a look-up needs no branch."""
+        return True
 
     @classmethod
     def of(cls, members: Members) -> Bits:
@@ -35,13 +40,22 @@ class Bits(Table):
 
         In one test: where they are not, they are at least 1, and not below the mask's bit.
         """
+        self._shift(asm, read)
+        asm.jump_if(ebpf.jump_reg(Jmp.JLE, 1, 0), orelse)
+
+    def differs(self, asm: Assembler, name: str, read: Read) -> None:  # noqa: ARG002
+        """Turn the mask's bit around."""
+        self._shift(asm, read)
+        asm.emit(ebpf.alu64(Alu.XOR, 1, 1), ebpf.alu64_reg(Alu.OR, 0, 1))
+
+    def _shift(self, asm: Assembler, read: Read) -> None:
+        """r1 = the mask's bit for the value modulo 64, r0 = what else is of the value."""
         asm.emit(ebpf.mov_reg(0, read()))
         if self.first:
             asm.emit(ebpf.alu32(Alu.SUB, 0, self.first))
         asm.emit(*ebpf.load_imm64(1, self.mask & 0xFFFFFFFF, self.mask >> 32))
         asm.emit(ebpf.alu64_reg(Alu.RSH, 1, 0), ebpf.alu64(Alu.RSH, 0, 6))
         asm.emit(ebpf.alu64(Alu.AND, 1, 1))
-        asm.jump_if(ebpf.jump_reg(Jmp.JLE, 1, 0), orelse)
 
 
 def mask_of(members: Members, first: int = 0) -> int:

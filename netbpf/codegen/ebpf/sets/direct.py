@@ -30,12 +30,12 @@ from netbpf.codegen.ebpf.sets.directory import (
     LOW,
     make,
 )
-from netbpf.codegen.ebpf.sets.table import Members, Read, Table, points_at
+from netbpf.codegen.ebpf.sets.table import Members, Read, Straight, points_at
 from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Direct(Table):
+class Direct(Straight):
     """Cells have `words` words, a power of two up to 8; an entry is of `width` bytes.
 
     `last_cell`, `last_block` and `last_leaf` are the largest entries for such; 0: there are none.
@@ -55,12 +55,7 @@ class Direct(Table):
 
     def look_up(self, asm: Assembler, name: str, read: Read, orelse: Label) -> None:
         """Load from the directory, then the cell, or else a block and its leaf."""
-        asm.emit(ebpf.mov_reg(5, read()))
-        # In 32 bits: of what LD_ABS or an old stack slot gave, the verifier knows no limit.
-        asm.emit(ebpf.mov_reg(0, 5), ebpf.alu32(Alu.RSH, 0, BUCKET_BITS))
-        asm.emit(ebpf.alu64(Alu.LSH, 0, self.width // 2))
-        points_at(asm, name, 0, 1, 0)
-        asm.emit(ebpf.load(self.width, 0, 1))
+        self._entry(asm, name, read)
         block, found = asm.label(), asm.label()
         # To the verifier what was loaded may be any number.
         asm.jump_if(ebpf.jump_imm(Jmp.JGT, 0, self.last_cell), block if self.last_block else orelse)
@@ -71,6 +66,30 @@ class Direct(Table):
             self._look_up_leaf(asm, name, orelse)
             asm.place(found)
         asm.jump_if(ebpf.jump_imm(Jmp.JEQ, 1, 0), orelse)
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether a look-up needs no branch: where all buckets fit a cell."""
+        return not self.last_block
+
+    def differs(self, asm: Assembler, name: str, read: Read) -> None:
+        """Count in the cell. What an entry cannot be is above the last, and so not 0 either."""
+        assert self.is_straight
+        impossible = asm.label()
+        self._entry(asm, name, read)
+        asm.jump_if(ebpf.jump_imm(Jmp.JGT, 0, self.last_cell), impossible)
+        self._count(asm, name)
+        asm.emit(ebpf.alu64(Alu.XOR, 1, GUARD), ebpf.mov_reg(0, 1))
+        asm.place(impossible)
+
+    def _entry(self, asm: Assembler, name: str, read: Read) -> None:
+        """r5 = the value, r0 = what the directory says of it."""
+        asm.emit(ebpf.mov_reg(5, read()))
+        # In 32 bits: of what LD_ABS or an old stack slot gave, the verifier knows no limit.
+        asm.emit(ebpf.mov_reg(0, 5), ebpf.alu32(Alu.RSH, 0, BUCKET_BITS))
+        asm.emit(ebpf.alu64(Alu.LSH, 0, self.width // 2))
+        points_at(asm, name, 0, 1, 0)
+        asm.emit(ebpf.load(self.width, 0, 1))
 
     def _count(self, asm: Assembler, name: str) -> None:
         """r1 != 0 iff the cell at r0 has an odd number of boundaries that are not below r5."""

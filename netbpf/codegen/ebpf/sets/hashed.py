@@ -14,13 +14,13 @@ from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler, Label
 from netbpf.asm.ebpf import FRAME_POINTER, Alu, Jmp
 from netbpf.codegen.ebpf.sets.cuckoo import FOLD, content, with_halves, without_collisions
-from netbpf.codegen.ebpf.sets.table import Read, Table, points_at, word
+from netbpf.codegen.ebpf.sets.table import Read, Straight, points_at, word
 from netbpf.ir.program import U32
 from netbpf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Hashed(Table):
+class Hashed(Straight):
     """Each half has 2**bits places of `words` words (three words take the room of four)."""
 
     words: int
@@ -31,7 +31,12 @@ class Hashed(Table):
     @property
     def clobbers(self) -> bool:
         """Whether a look-up destroys r2 to r5: that for one place of one word does not."""
-        return (self.words, self.halves) != (1, 1)
+        return not self.is_straight
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether a look-up needs no branch: that for one place of one word."""
+        return (self.words, self.halves) == (1, 1)
 
     @classmethod
     def of(cls, values: Sequence[int], words: int) -> Hashed:
@@ -46,17 +51,27 @@ class Hashed(Table):
         else:
             self._look_up_words(asm, name, orelse)
 
-    def _look_up_word(self, asm: Assembler, name: str, read: Read, orelse: Label) -> None:
-        if self.halves == 2:
-            asm.emit(ebpf.mov_reg(5, read()))
-        asm.emit(ebpf.mov_reg(0, read() if self.halves == 1 else 5), *_imm64(1, self.factors[0]))
+    def differs(self, asm: Assembler, name: str, read: Read) -> None:
+        """Compare with what is in the value's only place."""
+        assert self.is_straight
+        self._load_place(asm, name, read)
+        asm.emit(ebpf.alu64_reg(Alu.XOR, 1, read()), ebpf.mov_reg(0, 1))
+
+    def _load_place(self, asm: Assembler, name: str, read: Read) -> None:
+        """r1 = what is in the value's only place."""
+        asm.emit(ebpf.mov_reg(0, read()), *_imm64(1, self.factors[0]))
         asm.emit(ebpf.alu64_reg(Alu.MUL, 0, 1))
+        self._high(asm, name, 0)
+        asm.emit(ebpf.load(4, 1, 1))
+
+    def _look_up_word(self, asm: Assembler, name: str, read: Read, orelse: Label) -> None:
         if self.halves == 1:
-            self._high(asm, name, 0)
-            asm.emit(ebpf.load(4, 1, 1))
+            self._load_place(asm, name, read)
             asm.jump_if(ebpf.jump_reg(Jmp.JNE, 1, read()), orelse)
             return
-        asm.emit(ebpf.mov_reg(2, 0))
+        asm.emit(ebpf.mov_reg(5, read()))
+        asm.emit(ebpf.mov_reg(0, 5), *_imm64(1, self.factors[0]))
+        asm.emit(ebpf.alu64_reg(Alu.MUL, 0, 1), ebpf.mov_reg(2, 0))
         self._high(asm, name, 0)
         asm.emit(ebpf.load(4, 3, 1), ebpf.alu64_reg(Alu.XOR, 3, 5))
         self._low(asm, name, 2)

@@ -19,7 +19,7 @@ from netbpf.codegen.ebpf.sets.table import (
     LARGEST_OFF,
     Members,
     Read,
-    Table,
+    Straight,
     points_at,
     word,
 )
@@ -35,7 +35,7 @@ _HEAD = 64  # bits of a longer value that the directory may go by
 
 
 @dataclass(frozen=True, slots=True)
-class Search(Table):
+class Search(Straight):
     """A value of `words` words is looked for in one of 2**bits windows of 2**steps boundaries.
 
     The first `skip` bits of all boundaries are those of `common`, and so are those of members.
@@ -83,6 +83,25 @@ class Search(Table):
         self._search(asm)
         inside = Jmp.JEQ if self.odd else Jmp.JNE
         asm.jump_if(ebpf.jump_imm(inside, 0, 0), orelse)
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether a look-up needs no branch: where no value is known at once not to be there."""
+        return self.words == 1 and not self.skip
+
+    def differs(self, asm: Assembler, name: str, read: Read) -> None:
+        """Look whether the place of the last boundary that is not above the value is even, or odd.
+
+        What an entry cannot be is above the last window, and so not 0 either.
+        """
+        assert self.is_straight
+        impossible = asm.label()
+        asm.emit(ebpf.mov_reg(3, read()), ebpf.mov_reg(0, 3))
+        self._window(asm, name, impossible)
+        self._search(asm)
+        if self.odd:
+            asm.emit(ebpf.alu64(Alu.XOR, 0, 1))
+        asm.place(impossible)
 
     def _window(self, asm: Assembler, name: str, orelse: Label) -> None:
         """r2 = where the window begins; r0 is the value, or its first 64 bits."""

@@ -40,6 +40,22 @@ class Table(ABC):
         """
 
 
+class Straight(Table):
+    """A table in which a value of one word is mostly looked up without a branch."""
+
+    @property
+    @abstractmethod
+    def is_straight(self) -> bool:
+        """Whether that holds of this one, so that `differs` can be used."""
+
+    @abstractmethod
+    def differs(self, asm: Assembler, name: str, read: Read) -> None:
+        """r0 = a number of 32 bits that is 0 iff the value is in the set.
+
+        Branches are only for the verifier, and never taken.
+        """
+
+
 def word(index: int) -> int:
     """Return where on the stack a word of a longer value is, most significant first."""
     return SCRATCH + 4 * index

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netbpf.asm.assembler import Assembler, Label
 from netbpf.codegen.ebpf.sets.choose import MOST_BYTES, choose
-from netbpf.codegen.ebpf.sets.table import Members, Read, Table
+from netbpf.codegen.ebpf.sets.table import Members, Read, Straight, Table
 from netbpf.errors import CodeSizeError, Span
 from netbpf.ir.program import Member
 from netbpf.records import dataclass, field
@@ -27,6 +27,19 @@ class Tables:
     def clobbers(self, member: Member) -> bool:
         """Whether a look-up destroys r2 to r5, beside r0 and r1."""
         return bool(member.members) and self._table(member)[1].clobbers
+
+    def has_straight(self, member: Member) -> bool:
+        """Whether a look-up needs no branch."""
+        if len(member.regs) != 1 or not member.members:
+            return False
+        table = self._table(member)[1]
+        return isinstance(table, Straight) and table.is_straight
+
+    def differs(self, asm: Assembler, member: Member, read: Read) -> None:
+        """r0 = 0 iff the value is a member, of a set for which `has_straight` is true."""
+        name, table = self._table(member)
+        assert isinstance(table, Straight)
+        table.differs(asm, name, read)
 
     def look_up(self, asm: Assembler, member: Member, read: Read, orelse: Label) -> None:
         """Go on if the value is a member, else at `orelse`.

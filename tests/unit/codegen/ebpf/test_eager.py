@@ -7,6 +7,7 @@ import pytest
 
 from netbpf.codegen.ebpf import costs
 from netbpf.codegen.ebpf.eager import eager
+from netbpf.codegen.ebpf.sets import Tables
 from netbpf.compiler import Options, to_ir
 from netbpf.expr.names import NoNames
 from netbpf.expr.nodes import Dialect
@@ -28,7 +29,7 @@ def lowered(text: str, dialect: Dialect = Dialect.PCAP) -> Program:
 
 
 def made(program: Program) -> Program:
-    found = eager(program)
+    found = eager(program, Tables(""))
     assert found is not None
     verify(found)
     return found
@@ -51,7 +52,7 @@ def test_where_nothing_fails_the_verdict_is_the_same() -> None:
     for seed in range(100):
         rng = random.Random(seed)
         program = lowered(random_text(rng, 3))
-        quick = eager(program)
+        quick = eager(program, Tables(""))
         if quick is None:
             continue
         verify(quick)
@@ -84,7 +85,7 @@ def test_where_nothing_fails_the_verdict_is_the_same() -> None:
 )
 def test_frames_of_all_kinds(text: str, dialect: Dialect) -> None:
     program = lowered(text, dialect)
-    quick = eager(program)
+    quick = eager(program, Tables(""))
     if quick is None:
         return
     verify(quick)
@@ -136,12 +137,12 @@ def test_a_last_doubt_comes_last() -> None:
 
 @pytest.mark.parametrize("text", ["ip", "arp or rarp", "greater 100"])
 def test_nothing_gained(text: str) -> None:
-    assert eager(lowered(text)) is None
+    assert eager(lowered(text), Tables("")) is None
 
 
 def test_what_gives_values_has_no_eager_version() -> None:
     program = lowered("tcp dst port 80")
-    assert eager(replace(program, outputs=(program.blocks[0].insns[1].dst,))) is None  # type: ignore[union-attr]
+    assert eager(replace(program, outputs=(program.blocks[0].insns[1].dst,)), Tables("")) is None  # type: ignore[union-attr]
 
 
 def test_the_first_way_out_stays() -> None:

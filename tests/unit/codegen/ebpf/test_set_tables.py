@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 import pytest
@@ -11,13 +11,13 @@ import pytest
 from netbpf.asm import ebpf
 from netbpf.asm.assembler import Assembler
 from netbpf.asm.ebpf import FRAME_POINTER, Alu, Jmp
-from netbpf.codegen.ebpf.sets.bitmap import Bitmap
+from netbpf.codegen.ebpf.sets.bitmap import LAST, Bitmap
 from netbpf.codegen.ebpf.sets.bits import Bits
 from netbpf.codegen.ebpf.sets.choose import choose
 from netbpf.codegen.ebpf.sets.direct import Direct
 from netbpf.codegen.ebpf.sets.hashed import Hashed
 from netbpf.codegen.ebpf.sets.search import Search
-from netbpf.codegen.ebpf.sets.table import Members, Table, word
+from netbpf.codegen.ebpf.sets.table import Members, Straight, Table, word
 from netbpf.ir.arithmetic import contains
 from netbpf.objects import Program
 from netbpf.spec import MapSpec, ProgramSpec
@@ -26,6 +26,7 @@ from tests.support.ebpf_vm import Vm
 
 U32 = (1 << 32) - 1
 IN, OUT = 1, 2
+WIDE = 3  # a number of more than 32 bits, which there must not be
 KEPT = 0x1234  # what the volatile registers hold meanwhile
 SLOT = -64  # on the stack, of a value that has no register
 
@@ -46,7 +47,9 @@ SINGLES: dict[str, Kind] = {
 }  # fmt: skip
 
 
-def asking(table: Table, words: int, *, spilled: bool = False) -> ProgramSpec:
+def asking(
+    table: Table, words: int, *, spilled: bool = False, straight: bool = False
+) -> ProgramSpec:
     """Return a program that tells whether the packet's first words are in the table."""
     asm = Assembler()
     orelse = asm.label()
@@ -65,7 +68,15 @@ def asking(table: Table, words: int, *, spilled: bool = False) -> ProgramSpec:
             asm.emit(ebpf.load(8, 0, FRAME_POINTER, SLOT))
         return 0 if spilled else 2
 
-    table.look_up(asm, "set", read, orelse)
+    if straight:
+        assert isinstance(table, Straight)
+        table.differs(asm, "set", read)
+        asm.emit(ebpf.mov_reg(1, 0), ebpf.alu64(Alu.RSH, 1, 32))
+        wide = asm.label()
+        asm.jump_if(ebpf.jump_imm(Jmp.JNE, 1, 0), wide)
+        asm.jump_if(ebpf.jump_imm(Jmp.JNE, 0, 0), orelse)
+    else:
+        table.look_up(asm, "set", read, orelse)
     if not table.clobbers:
         for register in (3, 4, 5):
             asm.jump_if(ebpf.jump_reg(Jmp.JNE, register, 9), orelse)
@@ -74,6 +85,10 @@ def asking(table: Table, words: int, *, spilled: bool = False) -> ProgramSpec:
     asm.place(orelse)
     asm.emit(ebpf.mov(0, OUT))
     asm.leave()
+    if straight:
+        asm.place(wide)
+        asm.emit(ebpf.mov(0, WIDE))
+        asm.leave()
     code = asm.finish()
     content = table.content
     maps = (MapSpec("set", MapType.ARRAY, 4, len(content), 1, MapFlag.RDONLY_PROG,
@@ -89,12 +104,22 @@ def near(members: Members, bits: int, rng: random.Random) -> list[int]:
     return sorted(value for value in found if 0 <= value < 1 << bits)
 
 
+def ways(table: Table, words: int) -> Iterator[tuple[bool, bool]]:
+    """Yield how a table can be asked: of a spilled value or not, without a branch or with one."""
+    for spilled in (False, True) if words == 1 else (False,):
+        yield spilled, False
+        if isinstance(table, Straight) and table.is_straight:
+            yield spilled, True
+
+
 def agree(table: Table, members: Members, words: int, asked: Iterable[int]) -> None:
     assert len(table.content) % 8 == 0
     asked = list(asked)
-    for spilled in (False, True) if words == 1 else (False,):
-        vm = Vm(asking(table, words, spilled=spilled))
+    for spilled, straight in ways(table, words):
+        vm = Vm(asking(table, words, spilled=spilled, straight=straight))
         for value in asked:
+            if straight and isinstance(table, Bitmap) and value > LAST:
+                continue
             got = vm.run(value.to_bytes(4 * words, "big").ljust(16, b"\0"))
             assert got == (IN if contains(members, value) else OUT), hex(value)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from netbpf.asm.ebpf import Alu
 from netbpf.codegen.ebpf.byteorder import swap
-from netbpf.codegen.ebpf.zero import Wide, Zeros
+from netbpf.codegen.ebpf.zero import Find, Wide, Zeros
+from netbpf.ir.arithmetic import contains
 from netbpf.ir.formula import Bits, Formula, Some
 from netbpf.ir.intervals import ANY, Interval
 from netbpf.ir.program import U32, Reg
@@ -25,10 +27,13 @@ OPERATIONS = {
 }
 
 
-def run(nodes: list[Wide], values: dict[Reg, int]) -> dict[Reg, int]:
+def run(nodes: Sequence[Wide | Find], values: dict[Reg, int]) -> dict[Reg, int]:
     """Execute the steps as eBPF does: constants of 64-bit operations are sign-extended."""
     known = dict(values)
     for node in nodes:
+        if isinstance(node, Find):
+            known[node.dst] = 0 if contains(node.member.members, known[node.member.regs[0]]) else 7
+            continue
         a, b = (known[x] if isinstance(x, str) else x for x in (node.a, node.b))
         if not node.short and isinstance(node.b, int) and b & 0x80000000:
             b |= U64 - U32
@@ -73,6 +78,6 @@ def test_values_in_network_order_meet_swapped_constants() -> None:
 def test_a_mask_of_all_bits_is_left_out() -> None:
     (a, *_) = REGISTERS
     nodes, _ = Zeros({a: Interval(0, 255)}, {}).nodes(Bits(a, mask=0xFF, value=6), None)
-    assert [node.op for node in nodes] == [Alu.XOR]
+    assert [node.op for node in nodes if isinstance(node, Wide)] == [Alu.XOR]
     nodes, reg = Zeros({a: Interval(0, 255)}, {}).nodes(Bits(a, mask=0xFF, value=0), None)
     assert (nodes, reg) == ([], a)
