@@ -273,9 +273,8 @@ def _is_set(part: Formula, wanted: bool) -> TypeGuard[InSet]:
 
 def _is_within(bits: Bits, found: InSet, whole: int) -> bool:
     """Whether every value for which `bits` would hold is in a set; `whole` are all bits it has."""
-    free = whole & ~bits.mask
-    is_range = free & free + 1 == 0
-    return is_range and membership(bits.value, bits.value | free, found.members) is True
+    largest = bits.value | whole & ~bits.mask
+    return membership(bits.value, largest, found.members) is True
 
 
 def _bits(interval: Interval) -> int:
