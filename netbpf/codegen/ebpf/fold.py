@@ -236,15 +236,18 @@ def _either(test: Formula, then: Formula, orelse: Formula) -> Formula:
 
 
 def _excludes(formula: Formula, test: Formula) -> bool:
-    """Whether a conjunction cannot be true together with a test: it wants another value."""
+    """Whether a formula cannot be true together with a test: it wants another value."""
     if not isinstance(test, Bits) or not test.holds:
         return False
-    return any(
-        isinstance(part, Bits)
-        and part.holds
-        and (part.reg, part.mask) == (test.reg, test.mask)
-        and part.value != test.value
-        for part in getattr(formula, "parts", ())
+    if isinstance(formula, Some):
+        return all(_excludes(part, test) for part in formula.parts)
+    if isinstance(formula, Every):
+        return any(_excludes(part, test) for part in formula.parts)
+    return (
+        isinstance(formula, Bits)
+        and formula.holds
+        and (formula.reg, formula.mask) == (test.reg, test.mask)
+        and formula.value != test.value
     )
 
 
