@@ -89,7 +89,8 @@ GROUPS = (
             "tests/unit/observe/test_timing_socket.py",
             "tests/unit/test_api.py",
         ),
-        core=r"^(?!.*(large_sets|long_programs|test_bench|test_rounds|test_timing))",
+        core=r"^(?!.*(large_sets|long_programs|test_bench|test_rounds|test_timing|bench/test_counters"
+        r"|every_kind_of_table\[(?!\w+-1-4)))",
     ),
 )
 
