@@ -53,7 +53,7 @@ def main() -> int:
     except (FetchError, MachineError) as error:
         sys.exit(f"tests.vm: {error}")
     _compile_tests(groups)
-    minutes = options.minutes or (240 if options.full else 30)
+    minutes = options.minutes or (240 if options.full else 45)
     deadline = time.monotonic() + minutes * 60
     rows: list[table.Row] = []
     for left, kernel in zip(range(len(kernels), 0, -1), kernels, strict=True):
@@ -82,7 +82,7 @@ def _options() -> argparse.Namespace:
     add("--full", action="store_true", help="all of the tests, not only the core of each group")
     add("--tests", nargs="+", metavar="ID", help="these tests, in place of the groups' own")
     add("--kvm", choices=["auto", "on", "off"], default="auto", help="default: if it proves itself")
-    add("--minutes", type=float, help="for all kernels together (default: 30; with --full, 240)")
+    add("--minutes", type=float, help="for all kernels together (default: 45; with --full, 240)")
     add("--renew", action="store_true", help="fetch newer kernels, where there are any")
     add("--json", type=Path, metavar="FILE", help="write the table to FILE, too")
     return parser.parse_args()
