@@ -111,7 +111,10 @@ def _without_searches(program: Program) -> Program:
 
 
 def _without_dead_ends(program: Program) -> Program:
-    """End at once where packets can only not match, or need the exact program to tell."""
+    """End where packets can only not match, or need the exact program to tell.
+
+    Tests of what is known already stay, and so does a last look at the packet.
+    """
     matching: set[Label] = set()
     ends: set[Label] = set()
     blocks: list[Block] = []
@@ -123,7 +126,7 @@ def _without_dead_ends(program: Program) -> Program:
                 matching.add(block.label)
         elif not matching.isdisjoint(targets):
             matching.add(block.label)
-        elif not targets <= ends:
+        elif not targets <= ends and any(isinstance(insn, Load) for insn in block.insns):
             block = _exact(block)
             ends.add(block.label)
         blocks.append(block)
